@@ -1,0 +1,99 @@
+"""Figures as a reader meets them: the picture, its text alternative, and a caption that says what to take from it.
+
+`show` puts one figure of plotly or matplotlib into a notebook. JupyterLab draws it live; the book draws it from the
+same stored output (`book_figures.py`), so a notebook holds a figure's numbers once.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+from IPython.display import display
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+    import plotly.graph_objects
+
+PLOTLY = "application/vnd.plotly.v1+json"
+# four colours and a grey with at least 3:1 contrast to white and to the book's dark page, told apart without
+# seeing red and green as different (after Okabe and Ito)
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#7F7F7F")
+TEMPLATE: dict[str, Any] = {
+    "layout": {
+        "colorway": list(COLORS),
+        "font": {"size": 14},
+        "margin": {"l": 64, "r": 16, "t": 48, "b": 56},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "hovermode": "closest",
+        "xaxis": {"automargin": True, "gridcolor": "#d0d0d0", "zeroline": False},
+        "yaxis": {"automargin": True, "gridcolor": "#d0d0d0", "zeroline": False},
+    }
+}
+
+
+def show(
+    figure: plotly.graph_objects.Figure | matplotlib.figure.Figure,
+    *,
+    alt: str,
+    caption: str,
+) -> None:
+    """Display a plotly or matplotlib figure with its text alternative and its caption.
+
+    alt:     what a reader who cannot see the figure must know: the axes, the curves and how they run.
+    caption: the take-away in a sentence or two; MyST inline text, `$…$` included. It is shown below the figure.
+    Plotly draws no TeX: write its labels in Unicode (ℓ₂, λ, ≤). Sliders and buttons of a plotly figure become native
+    controls in the book, so that a keyboard and a screen reader reach them.
+    ValueError if a text is empty, or a plotly label holds `$…$`; TypeError for anything but the two kinds of figure.
+    """
+    for name, text in (("alt", alt), ("caption", caption)):
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(f"show: {name} is empty; say in a sentence what the figure shows ({name}='…')")
+    alt, caption = " ".join(alt.split()), caption.strip()
+    if hasattr(figure, "to_plotly_json"):
+        data, size = {PLOTLY: _plotly_json(figure)}, {}
+    elif hasattr(figure, "savefig"):
+        png, size = _png(figure)
+        data = {"image/png": png}
+    else:
+        raise TypeError(f"show: expected a plotly or a matplotlib figure, got {type(figure).__name__}")
+    metadata = {"tulip_figure": {"alt": alt, "caption": caption}, **size}
+    display(data | {"text/plain": alt}, raw=True, metadata=metadata)
+    # JupyterLab shows no caption of its own; the book has it inside the figure and skips this output
+    display({"text/markdown": caption}, raw=True, metadata={"tulip_caption": True})
+
+
+def _plotly_json(figure: plotly.graph_objects.Figure) -> dict[str, Any]:
+    import plotly.graph_objects as go
+
+    figure = go.Figure(figure)
+    # plotly's own template is 7 kB in every figure and paints its paper
+    figure.layout.template = TEMPLATE
+    text = figure.to_json()
+    if text.count("$") >= 2 and (label := _tex_label(json.loads(text))):
+        raise ValueError(f"show: plotly draws no TeX, but a label reads {label!r}; write it in Unicode")
+    return json.loads(text) | {"config": {"displaylogo": False, "responsive": True}}
+
+
+def _tex_label(value: Any) -> str | None:
+    """The first string in a figure with a pair of dollar signs, or None."""
+    if isinstance(value, str):
+        return value if value.count("$") >= 2 else None
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((label for child in children if (label := _tex_label(child))), None)
+
+
+def _png(figure: matplotlib.figure.Figure) -> tuple[str, dict[str, Any]]:
+    """A matplotlib figure as base64 PNG, with the size in CSS pixels (96 an inch) it is to be shown at."""
+    from matplotlib import pyplot
+
+    width, height = figure.get_size_inches() * 96
+    buffer = io.BytesIO()
+    # twice the shown resolution is sharp on dense screens; no Software entry, so that a re-run stores the same bytes
+    figure.savefig(buffer, format="png", dpi=144, facecolor="white", metadata={"Software": None})
+    # an open figure would be displayed once more at the end of the cell
+    pyplot.close(figure)
+    size = {"image/png": {"width": round(width), "height": round(height)}}
+    return base64.b64encode(buffer.getvalue()).decode(), size

@@ -1,0 +1,16 @@
+// While the first page is being read, fetch what other pages will need, so that each of those costs little.
+// A reader who asked for less data, or who reads from a disk, is spared.
+(() => {
+  const assets = new URL("../assets/", document.currentScript.src);
+  const later = ["plotly.min.js", "mathjax/tex-chtml.js", "widgets/embed.js"];
+  const fetchLater = () => {
+    for (const path of later) {
+      const href = new URL(path, assets).href;
+      if (document.querySelector(`script[src="${href}"]`)) continue;
+      document.head.append(Object.assign(document.createElement("link"), { rel: "prefetch", as: "script", href }));
+    }
+  };
+  if (location.protocol.startsWith("http") && !navigator.connection?.saveData) {
+    addEventListener("load", () => setTimeout(fetchLater, 500));
+  }
+})();

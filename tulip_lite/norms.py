@@ -7,8 +7,9 @@ that an attack or a penalty is one loop without a branch on the norm.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import torch
 from torch import Tensor
@@ -73,6 +74,7 @@ class Norm:
     steepest: (B, ...) -> (B, ...), the v with size(v) <= 1 that attains it (zero where g is zero).
     project:  (v, radius) -> (B, ...), nearest point (in ℓ2) of the ball {size(v) <= radius}.
     random:   (like, radius, generator=None) -> (B, ...), uniform points of that ball, shaped like `like`.
+    reach:    n -> largest ℓ2 length of an n-pixel perturbation of size 1 (1 for ℓ2, √n for ℓ∞).
     """
 
     name: str
@@ -81,11 +83,12 @@ class Norm:
     steepest: Callable[[Tensor], Tensor]
     project: Callable[[Tensor, Tensor | float], Tensor]
     random: Callable[..., Tensor]
+    reach: Callable[[int], float]
 
 
 NORMS = {
-    "l2": Norm("l2", _l2, _l2, _unit_l2, _project_l2, _random_l2),
-    "linf": Norm("linf", _linf, _l1, torch.sign, _project_linf, _random_linf),
+    "l2": Norm("l2", _l2, _l2, _unit_l2, _project_l2, _random_l2, lambda n: 1.0),
+    "linf": Norm("linf", _linf, _l1, torch.sign, _project_linf, _random_linf, math.sqrt),
 }
 
 

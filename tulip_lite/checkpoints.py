@@ -1,0 +1,96 @@
+"""Weights and training state on disk, as safetensors: loading one never runs code that came with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from tulip_lite.files import written_whole
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], **about) -> None:
+    """Writes tensors and JSON-able facts `about` them to `path`, whole or not at all."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    with written_whole(path) as temporary:
+        save_file(tensors, temporary, {key: json.dumps(value) for key, value in about.items()})
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict]:
+    """(tensors, facts) of a file `save` wrote. FileNotFoundError if missing, ValueError if truncated or another format."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with safe_open(path, "pt") as file:
+            about = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+            return {name: file.get_tensor(name) for name in file.keys()}, about
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(
+            f"{path} is not a whole safetensors file ({error}): it was cut short or is of another format. Pickled "
+            "checkpoints (.pt, .pth) are refused, since loading one can run code; delete the file or restore it"
+        ) from error
+
+
+def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: Path | str) -> None:
+    """Puts `tensors` into `model`. ValueError, naming what differs, where they belong to another model."""
+    own = model.state_dict()
+    wrong = [f"{name} is missing" for name in own.keys() - tensors.keys()]
+    wrong += [f"{name} is not in the model" for name in tensors.keys() - own.keys()]
+    wrong += [
+        f"{name} is {tuple(tensors[name].shape)}, the model's {tuple(own[name].shape)}"
+        for name in own.keys() & tensors.keys()
+        if own[name].shape != tensors[name].shape
+    ]
+    if wrong:
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise ValueError(
+            f"{source} holds the weights of another model than this {type(model).__name__}: {min(wrong)}{more}"
+        )
+    bad = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
+    if bad:
+        raise ValueError(f"{source} holds NaN or infinite weights in {bad[0]}: its training diverged")
+    model.load_state_dict(tensors)
+
+
+class Store:
+    """The checkpoint of one training run: weights, momentum, schedule, history, and what run it belongs to."""
+
+    def __init__(self, folder: Path, identity: dict):
+        self.path = Path(folder) / "checkpoint.safetensors"
+        self.identity = identity
+
+    def save(self, model: nn.Module, optimizer: torch.optim.SGD, rate, history: list[dict]) -> None:
+        tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+        for name, parameter in model.named_parameters():
+            momentum = optimizer.state[parameter].get("momentum_buffer")
+            if momentum is not None:
+                tensors[f"momentum.{name}"] = momentum
+        save(self.path, tensors, identity=self.identity, history=history, rate=rate.state_dict())
+
+    def restore(self, model: nn.Module, optimizer: torch.optim.SGD, rate) -> list[dict]:
+        """Puts the stored state into the three and returns the history; [] where nothing is stored."""
+        if not self.path.exists():
+            return []
+        tensors, about = load(self.path)
+        for key, value in self.identity.items():
+            if about.get("identity", {}).get(key) != value:
+                raise ValueError(
+                    f"{self.path} belongs to another run: its {key} was {about.get('identity', {}).get(key)}, now it is "
+                    f"{value}. Choose another run folder, or delete this one to start again"
+                )
+        weights = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
+        load_weights(model, weights, self.path)
+        rate.load_state_dict(about["rate"])
+        # SGD steps in the scheduler's rate from here on; loading a scheduler does not set it
+        optimizer.param_groups[0]["lr"] = about["rate"]["_last_lr"][0]
+        for name, parameter in model.named_parameters():
+            if f"momentum.{name}" in tensors:
+                momentum = tensors[f"momentum.{name}"].to(parameter.device)
+                optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
+        return about["history"]

@@ -1,0 +1,52 @@
+"""Losses per image: what is trained on, and what Prop. 2.1 bounds.
+
+Every function takes `logits` (B, K) and `y` (B,) and returns (B,).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+    """−log softmax(logits)_y per image, (B,), in nats. Computed in at least float32, also under autocast."""
+    if logits.dtype in (torch.bfloat16, torch.float16):
+        logits = logits.float()
+    return F.cross_entropy(logits, y, reduction="none")
+
+
+def _others(p: Tensor, y: Tensor, fill: float) -> Tensor:
+    return p.scatter(1, y[:, None], fill)
+
+
+def margin(logits: Tensor, y: Tensor) -> Tensor:
+    """The modified Carlini-Wagner loss of Sec. 2.2, max_{i≠y} p_i − p_y with p = softmax(logits).
+
+    Returns (B,) in [−1, 1]. Negative exactly where the image is classified correctly, so ℓ₀ = 0 in Prop. 2.1.
+    As in the authors' code it is taken on probabilities, not on logits.
+    """
+    p = logits.softmax(1)
+    return _others(p, y, -torch.inf).amax(1) - p.gather(1, y[:, None])[:, 0]
+
+
+def soft_margin(logits: Tensor, y: Tensor, temperature: float = 10.0, kind: str = "paper") -> Tensor:
+    """A smooth margin (B,): the maximum over the wrong classes becomes a soft maximum, T = `temperature`.
+
+    kind="paper":     Σ_i softmax(T q)_i q_i − p_y, where q is p with the true class set to 0 (and left in the softmax),
+                      as in the authors' code. It lies *below* the margin, so a negative value does not imply a
+                      correct classification.
+    kind="logsumexp": (1/T) log Σ_{i≠y} exp(T p_i) − p_y. It lies above the margin, by at most log(K − 1)/T.
+    ValueError for another kind or temperature ≤ 0.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be > 0, got {temperature!r}")
+    p = logits.softmax(1)
+    true = p.gather(1, y[:, None])[:, 0]
+    if kind == "paper":
+        q = _others(p, y, 0.0)
+        return ((temperature * q).softmax(1) * q).sum(1) - true
+    if kind == "logsumexp":
+        return _others(temperature * p, y, -torch.inf).logsumexp(1) / temperature - true
+    raise ValueError(f"unknown kind {kind!r} of soft margin: choose 'paper' or 'logsumexp'")

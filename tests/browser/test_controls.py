@@ -4,8 +4,8 @@
 DRAWN = "p => JSON.stringify([p.data, p.layout.images, p.layout.title, p.layout.annotations, p.layout.shapes])"
 
 
-def test_every_slider_changes_the_picture(visit, server, page_path):
-    page = visit.open(f"{server}/{page_path}")
+def test_every_slider_changes_the_picture(visit):
+    page = visit.page
     for figure in page.locator(".tulip-figure:has(.tulip-controls)").all():
         plot = figure.locator(".tulip-plot")
         for slider in figure.locator("input[type=range]").all():
@@ -28,8 +28,8 @@ def test_every_slider_changes_the_picture(visit, server, page_path):
             assert plot.evaluate(DRAWN) != last[0]
 
 
-def test_widgets_are_shown(visit, server, page_path):
-    page = visit.open(f"{server}/{page_path}")
+def test_widgets_are_shown(visit):
+    page = visit.page
     for subarea in page.locator(".widget-subarea").all():
         assert subarea.locator(".jupyter-widgets").count() > 0
         assert "Error" not in subarea.inner_text()

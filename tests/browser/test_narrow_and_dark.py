@@ -1,7 +1,5 @@
 """Every page on a telephone and on a desk, light and dark: nothing scrolls sideways, the words are legible."""
 
-import pytest
-
 THEMES = ["light", "dark"]
 CONTRAST = """(selector) => {
   const channels = (colour) => {
@@ -45,9 +43,8 @@ def switch_to(page, theme: str) -> None:
     page.wait_for_timeout(400)
 
 
-@pytest.mark.parametrize("visit", [390, 1400], indirect=True)
-def test_fits_and_can_be_read(visit, server, page_path):
-    page = visit.open(f"{server}/{page_path}")
+def test_fits_and_can_be_read(visit):
+    page = visit.page
     width = page.viewport_size["width"]
     for theme in THEMES:
         switch_to(page, theme)

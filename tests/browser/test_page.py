@@ -1,7 +1,4 @@
-"""Every page, over http:// and from the disk: drawn whole, without an error and without asking another site.
-
-The `visit` fixture holds the last two: it fails each of these tests on an error in the console or an outside request.
-"""
+"""Every page, over http:// and from the disk: drawn whole, without an error and without asking another site."""
 
 import re
 
@@ -18,8 +15,13 @@ VISIBLE_TEXT = """() => {
 RAW_TEX = re.compile(r"\$[^$\n]+\$|\\\(|\\\[|\\begin\{|\\(frac|lambda|ell|nabla|lVert|mathbb)\b")
 
 
-def test_everything_is_drawn(visit, address):
-    page = visit.open(address)
+def test_nothing_goes_wrong(visit):
+    # and once more when the page is left: see visitor.py
+    visit.check()
+
+
+def test_everything_is_drawn(visit):
+    page = visit.page
     # pictures further down may load when they come into view
     page.evaluate("() => document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
     page.wait_for_function("() => [...document.images].every(i => i.complete)")
@@ -35,8 +37,8 @@ def test_everything_is_drawn(visit, address):
     assert page.evaluate("() => document.fonts.ready.then(f => [...f].filter(x => x.status === 'error').length)") == 0
 
 
-def test_no_tex_is_left(visit, address):
-    page = visit.open(address)
+def test_no_tex_is_left(visit):
+    page = visit.page
     left = RAW_TEX.search(page.evaluate(VISIBLE_TEXT))
     assert left is None, f"TeX that was not set: {left.group()!r}"
     formulas = page.locator("span.math, div.math")
@@ -44,20 +46,21 @@ def test_no_tex_is_left(visit, address):
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
 
 
-def test_every_figure_is_told(visit, address):
-    page = visit.open(address)
+def test_every_figure_is_told(visit):
+    page = visit.page
     for figure in page.locator("figure").all():
         words = figure.evaluate(
             "f => f.querySelector('.tulip-plot')?.getAttribute('aria-label') ?? f.querySelector('img')?.alt ?? ''"
         )
         assert words.strip(), f"no text alternative: {figure.inner_html()[:200]}"
-        assert figure.locator("figcaption").inner_text().strip(), f"no caption: {words}"
+        caption = figure.locator("figcaption")
+        assert caption.is_visible() and caption.inner_text().strip(), f"no caption: {words}"
     for picture in page.locator("article img").all():
         assert (picture.get_attribute("alt") or "").strip(), f"no alt: {picture.get_attribute('src')}"
     assert page.locator(".cell_output > img").count() == 0, "a picture that figures.show did not show"
 
 
-def test_controls_have_names(visit, address):
-    page = visit.open(address)
+def test_controls_have_names(visit):
+    page = visit.page
     for control in page.locator(".tulip-controls :is(input, select, button)").all():
         assert control.evaluate("c => c.labels?.[0]?.innerText || c.ariaLabel || c.innerText").strip()

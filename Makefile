@@ -43,7 +43,7 @@ lab: .venv/ready ## open the chapters in JupyterLab
 
 notebooks: .venv/ready ## execute the chapters in place, on the sample, and store their outputs
 	TULIP_DATA=sample $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
-		--ExecutePreprocessor.timeout=1200 $(CHAPTERS)
+		--ExecutePreprocessor.timeout=1200 --ExecutePreprocessor.record_timing=False $(CHAPTERS)
 
 lint: .venv/ready ## check format and style of package, tests, scripts and chapters
 	$(BIN)/ruff format --check .

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from tulip_lite import losses
-from tulip_lite.attacks.pgd import evaluating
+from tulip_lite.attacks.pgd import evaluating, pgd
 from tulip_lite.data import Split
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, x: Tensor) -> Tensor:
+    """The class (B,) that the model gives each image (B, C, H, W), in eval mode."""
+    with evaluating(model):
+        return model(x).argmax(1)
 
 
 def per_image(model: nn.Module, data: Split, batch_size: int = 250) -> dict[str, Tensor]:
     """A column (N,) on the CPU for each of: `label`, `predicted`, `cross_entropy`, `margin`, and the ℓ2 norms
-    `cross_entropy_gradient` and `margin_gradient` of their gradients in the image (loss per ℓ2 pixel unit; the latter is
-    Table 3's ‖∇ℓ‖). Eval mode, float32.
+    `cross_entropy_gradient` and `margin_gradient` of their gradients in the image (loss per ℓ2 pixel unit; the latter
+    is Table 3's ‖∇ℓ‖). Eval mode, float32.
     """
     device = next(model.parameters()).device
     columns: dict[str, list[Tensor]] = {}
@@ -31,13 +40,35 @@ def per_image(model: nn.Module, data: Split, batch_size: int = 250) -> dict[str,
     return {name: torch.cat(parts) for name, parts in columns.items()}
 
 
-def error_under_attack(attack, model: nn.Module, data: Split, batch_size: int = 250) -> float:
-    """Share of images misclassified after `attack(model, x, y) -> x_adv`, in [0, 1]."""
+def error_against_radius(
+    model: nn.Module,
+    data: Split,
+    norm: str,
+    radii: Sequence[float],
+    *,
+    steps: int = 20,
+    restarts: int = 1,
+    seed: int = 0,
+    batch_size: int = 250,
+) -> list[float]:
+    """Share of images that PGD gets misclassified within each radius, in [0, 1], in the order of `radii`.
+
+    norm: of the perturbation; radii: increasing, pixel units; 0 is the clean error. An image fooled within one radius is
+    fooled within every larger one: it counts there too and is not attacked again, so the errors never fall.
+    steps, restarts, seed: of `attacks.pgd`. ValueError where the radii are not increasing.
+    """
+    if list(radii) != sorted(radii):
+        raise ValueError(f"radii must increase, got {list(radii)}")
     device = next(model.parameters()).device
-    wrong = 0
+    start = torch.Generator(device).manual_seed(seed)
+    fooled = torch.zeros(len(radii), dtype=torch.long)
     with evaluating(model):
         for x, y in data.to(device).batches(batch_size):
-            x_adv = attack(model, x.contiguous(memory_format=torch.channels_last), y)
-            with torch.inference_mode():
-                wrong += int((model(x_adv).argmax(1) != y).sum())
-    return wrong / len(data)
+            size = len(y)
+            for i, radius in enumerate(radii):
+                if len(y):
+                    x_adv = pgd(model, x, y, norm, radius, steps, restarts=restarts, generator=start)
+                    right = predict(model, x_adv) == y
+                    x, y = x[right], y[right]
+                fooled[i] += size - len(y)
+    return (fooled / len(data)).tolist()

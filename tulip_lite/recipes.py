@@ -50,7 +50,7 @@ PROFILES = {
     profile.name: profile
     for profile in (
         Profile("sample", "sample", Schedule(epochs=5, batch_size=64, learning_rate=0.1), Augmentation(pad=2)),
-        Profile("pocket", "cifar10", Schedule(epochs=20), Augmentation(pad=2)),
+        Profile("pocket", "cifar10", Schedule(epochs=12), Augmentation(pad=2)),
     )
 }
 

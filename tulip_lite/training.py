@@ -36,7 +36,7 @@ class Schedule:
 
     epochs: int
     batch_size: int = 128
-    learning_rate: float = 0.2
+    learning_rate: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
     warm_up: float = 0.25

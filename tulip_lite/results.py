@@ -103,7 +103,7 @@ def describe(recipe: recipes.Recipe, profile: recipes.Profile) -> dict:
         "activation": recipe.activation,
         "objective": repr(recipe.objective),
         "schedule": asdict(profile.schedule),
-        "augmentation": asdict(profile.augmentation),
+        "augmentation": repr(profile.augmentation),
     }
 
 

@@ -1,0 +1,80 @@
+"""python -m tulip_lite, as a person calls it: in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tulip_lite import __main__, experiment, recipes, results
+from tulip_lite.training import Schedule
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def call(*arguments, **environment):
+    command = [sys.executable, "-m", "tulip_lite", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | environment)
+
+
+def test_help_names_the_commands_and_recipes():
+    assert all(word in call("--help").stdout for word in ("data", "train", "bench"))
+    assert "squared-l2-0.1-smooth" in call("train", "--help").stdout
+
+
+@pytest.mark.parametrize(("arguments", "complaint"), [
+    (("train", "undefeated"), "invalid choice: 'undefeated'"),
+    (("train", "undefended", "--data", "/no/such/folder"), "/no/such/folder/train is not there"),
+    (("train", "undefended", "--profile", "huge"), "invalid choice: 'huge'"),
+    (("data", "mnist"), "invalid choice: 'mnist'"),
+])  # fmt: skip
+def test_bad_input_gets_one_clear_line_and_no_traceback(arguments, complaint):
+    answer = call(*arguments)
+    assert answer.returncode != 0 and complaint in answer.stderr and "Traceback" not in answer.stderr
+
+
+def test_no_network_is_said_in_one_line(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("tulip_lite.data.FOLDER", tmp_path)
+
+    def unreachable(*args, **kwargs):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("urllib.request.urlopen", unreachable)
+    assert __main__.main(["data", "cifar10"]) == 1
+    error = capsys.readouterr().err
+    assert "could not be downloaded" in error and "TULIP_DATA" in error
+
+
+def test_train_measures_and_stores_a_network_and_a_second_call_goes_on(tmp_path, monkeypatch):
+    """The whole way on an image folder of forty-eight images, from recipe to result folder."""
+    rng = np.random.default_rng(0)
+    for part in ("train", "test"):
+        for k, name in enumerate(("dark", "light")):
+            (tmp_path / "two" / part / name).mkdir(parents=True)
+            for i in range(12):
+                pixels = rng.integers(100 * k, 100 * k + 100, (16, 16, 3), np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "two" / part / name / f"{i}.png")
+    monkeypatch.setattr("tulip_lite.data.FOLDER", tmp_path / "data")
+    (tmp_path / "data").mkdir()
+    monkeypatch.setattr(results.save, "__defaults__", (tmp_path / "results",))
+    recipe = recipes.get("squared-l2-0.1-smooth")
+    profile = recipes.Profile("pocket", "cifar10", Schedule(4, batch_size=8, learning_rate=0.02), None)
+    arguments = (recipe, profile, str(tmp_path / "two"), 0, "cpu", tmp_path / "runs")
+
+    with pytest.MonkeyPatch.context() as tight:
+        tight.setattr("tulip_lite.results.os.replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left")))
+        with pytest.raises(OSError, match=r"(cannot write|No space left)"):
+            experiment.run(*arguments)
+    assert not list(tmp_path.glob("results/pocket/*"))
+
+    folder = experiment.run(*arguments)
+    card = json.loads((folder / "card.json").read_text())
+    assert card["data"] == "two" and card["classes"] == ["dark", "light"] and len(card["history"]) == 4
+    assert card["clean_error"] < 0.2 and card["pgd"]["error"]["l2"][-1] >= card["pgd"]["error"]["l2"][0]
+    assert card["precision"] == "float32" and card["seconds"] > 0
+    again = experiment.run(*arguments)
+    assert json.loads((again / "card.json").read_text())["history"] == card["history"]

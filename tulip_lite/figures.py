@@ -71,6 +71,10 @@ def _plotly_json(figure: plotly.graph_objects.Figure) -> dict[str, Any]:
     figure = go.Figure(figure)
     # plotly's own template is 7 kB in every figure and paints its paper
     figure.layout.template = TEMPLATE
+    for slider in figure.layout.sliders:
+        # plotly lays a slider over the title of the x axis; in JupyterLab it is the slider that readers see
+        if slider.pad.t is None:
+            slider.pad.t = 56
     text = figure.to_json()
     if text.count("$") >= 2 and (label := _tex_label(json.loads(text))):
         raise ValueError(f"show: plotly draws no TeX, but a label reads {label!r}; write it in Unicode")

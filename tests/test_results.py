@@ -22,7 +22,11 @@ def test_the_card_says_where_the_network_comes_from(shipped):
     card = result.card
     assert card["recipe"] == name and card["profile"] == "pocket"
     assert card["objective"] == repr(recipes.get(name).objective)
-    assert card["schedule"]["epochs"] == len(result.history) == recipes.profile("pocket").schedule.epochs
+    assert (
+        card["schedule"]["epochs"]
+        == len(result.history)
+        == recipes.profile("pocket").schedule_for(recipes.get(name)).epochs
+    )
     for key in ("seed", "commit", "torch", "python", "processor", "threads", "data", "seconds", "clean_error"):
         assert card[key] not in (None, "", "unknown"), key
     assert not card["commit"].endswith("dirty")

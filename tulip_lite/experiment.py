@@ -28,7 +28,7 @@ def run(recipe: Recipe, profile: Profile, source: str | None, seed: int, device:
     torch.manual_seed(seed)
     model = recipe.model(len(images.classes))
     trained = fit(
-        model, images.train, recipe.objective, profile.schedule, augmentation=profile.augmentation, seed=seed,
+        model, images.train, recipe.objective, profile.schedule_for(recipe), augmentation=profile.augmentation, seed=seed,
         device=device, test=images.test, run_folder=runs / profile.name / f"{recipe.name}-seed{seed}",
     )  # fmt: skip
     per_image = measure.per_image(model, images.test)

@@ -102,7 +102,7 @@ def describe(recipe: recipes.Recipe, profile: recipes.Profile) -> dict:
         "profile": profile.name,
         "activation": recipe.activation,
         "objective": repr(recipe.objective),
-        "schedule": asdict(profile.schedule),
+        "schedule": asdict(profile.schedule_for(recipe)),
         "augmentation": repr(profile.augmentation),
     }
 

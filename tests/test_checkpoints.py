@@ -1,6 +1,8 @@
 import errno
 import os
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -28,7 +30,7 @@ def test_another_models_weights_are_refused_and_leave_the_model_alone(tmp_path):
         ValueError, match=r"another model than this PocketNet: head.bias is \(10,\).*\(100,\).*and 1 more"
     ):
         checkpoints.load_weights(model, PocketNet().state_dict(), "w.safetensors")
-    with pytest.raises(ValueError, match="is missing"):
+    with pytest.raises(ValueError, match="another model than this PocketNet: bias is not in the model"):
         checkpoints.load_weights(model, nn.Linear(3, 3).state_dict(), "w.safetensors")
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
@@ -94,6 +96,28 @@ def test_a_full_disk_keeps_the_old_file(tmp_path):
             full.write("x" * 100_000)
     assert caught.value.errno == errno.ENOSPC
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+FILL_THE_DISK = """
+import resource, signal, sys
+from tulip_lite import checkpoints
+from tulip_lite.models import PocketNet
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # every write past 200 kB fails, as on a full disk
+try:
+    checkpoints.save(sys.argv[1], PocketNet().state_dict())
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+def test_weights_that_do_not_fit_on_the_disk_leave_the_old_ones(tmp_path):
+    path = tmp_path / "w.safetensors"
+    checkpoints.save(path, {"a": torch.ones(3)})
+    answer = subprocess.run([sys.executable, "-c", FILL_THE_DISK, path], capture_output=True, text=True)
+    assert "cannot write" in answer.stdout and "untouched" in answer.stdout, answer.stderr
+    assert torch.equal(checkpoints.load(path)[0]["a"], torch.ones(3))
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

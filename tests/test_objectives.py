@@ -129,6 +129,12 @@ def test_bad_penalties_are_refused_when_made(arguments, complaint):
         GradientPenalty(**arguments)
 
 
+def test_bytes_are_refused(smooth_net):
+    x, y = batch()
+    with pytest.raises(TypeError, match="got torch.uint8: divide by 255"):
+        GradientPenalty()(smooth_net, (255 * x).byte(), y)
+
+
 @pytest.mark.parametrize("arguments", [("l3", 0.1), ("l2", -1), ("l2", 1, 0), ("l2", 1, 7, 0)])
 def test_bad_adversarial_training_is_refused_when_made(arguments):
     with pytest.raises(ValueError):

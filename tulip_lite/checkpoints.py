@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,10 @@ def save(path: Path, tensors: Mapping[str, Tensor], **about) -> None:
     """Writes tensors and JSON-able facts `about` them to `path`, whole or not at all."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with written_whole(path) as temporary:
-        save_file(tensors, temporary, {key: json.dumps(value) for key, value in about.items()})
+        try:
+            save_file(tensors, temporary, {key: json.dumps(value) for key, value in about.items()})
+        except SafetensorError as error:  # how safetensors reports a full disk
+            raise OSError(errno.EIO, str(error)) from error
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict]:

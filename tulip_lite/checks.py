@@ -6,12 +6,17 @@ import torch
 from torch import Tensor
 
 
-def check_images(x: Tensor) -> None:
-    """x must be a floating-point batch (B, ...) with every value in [0, 1]. TypeError or ValueError otherwise."""
+def check_float(x: Tensor) -> None:
+    """x must be a floating-point tensor. TypeError otherwise."""
     if not torch.is_tensor(x):
         raise TypeError(f"images must be a torch tensor, got {type(x).__name__}")
     if not x.is_floating_point():
         raise TypeError(f"images must be floats in [0, 1], got {x.dtype}: divide by 255 (x.float() / 255)")
+
+
+def check_images(x: Tensor) -> None:
+    """x must be a floating-point batch (B, ...) with every value in [0, 1]. TypeError or ValueError otherwise."""
+    check_float(x)
     if x.dim() < 2:
         raise ValueError(f"images must come as a batch (B, C, H, W), got shape {tuple(x.shape)}: use x[None]")
     if not len(x):

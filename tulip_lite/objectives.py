@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tulip_lite import norms
 from tulip_lite.attacks.pgd import pgd
-from tulip_lite.checks import check_not_negative, check_positive
+from tulip_lite.checks import check_float, check_not_negative, check_positive
 from tulip_lite.losses import cross_entropy
 
 
@@ -100,6 +100,9 @@ class GradientPenalty:
 
     def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """(ℓ(x), squared dual norm of ∇ₓℓ(x)), each (B,) and differentiable in the weights."""
+        check_float(
+            x
+        )  # the range is not checked: a model may take images in normalised units, λ and h are then in those
         x = x.detach().requires_grad_()
         loss = cross_entropy(model(x), y)
         squared = METHODS[self.method](loss, x, lambda z: cross_entropy(model(z), y), norms.get(self.norm), self.h)

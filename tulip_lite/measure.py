@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,21 @@ def predict(model: nn.Module, x: Tensor) -> Tensor:
     """The class (B,) that the model gives each image (B, C, H, W), in eval mode."""
     with evaluating(model):
         return model(x).argmax(1)
+
+
+def recognised_by_all(models: Mapping[str, nn.Module], data: Split, count: int) -> tuple[Tensor, Tensor]:
+    """The first `count` images (x, y) that every model classifies correctly: those where an attack has something to do."""
+    x, y = data.tensors()
+    right = torch.stack([predict(model, x) == y for model in models.values()]).all(0)
+    return x[right][:count], y[right][:count]
+
+
+def attacked(
+    models: Mapping[str, nn.Module], x: Tensor, y: Tensor, norm: str, radius: float, steps: int = 20
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """For each model what PGD makes of x within `radius`, and the class the model then gives: (x_adv, predicted)."""
+    moved = {name: pgd(model, x, y, norm, radius, steps) for name, model in models.items()}
+    return {name: (x_adv, predict(models[name], x_adv)) for name, x_adv in moved.items()}
 
 
 def per_image(model: nn.Module, data: Split, batch_size: int = 250) -> dict[str, Tensor]:

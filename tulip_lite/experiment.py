@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from tulip_lite import data, measure, results
+from tulip_lite import data, examples, measure, results
 from tulip_lite.recipes import Profile, Recipe
 from tulip_lite.training import fit
 
@@ -48,6 +48,8 @@ def run(recipe: Recipe, profile: Profile, source: str | None, seed: int, device:
         "clean_error": wrong,
         "pgd": _pgd_errors(model, images.test, seed),
     }
+    if images.classes == examples.CIFAR10_CLASSES:
+        card["originals"] = _on_the_originals(model)
     return results.save(results.Result(model, card, trained.history, per_image), recipe.name, profile.name)
 
 
@@ -59,3 +61,13 @@ def _pgd_errors(model, test: data.Split, seed: int) -> dict:
         for norm, radii in RADII.items()
     }
     return {"steps": PGD_STEPS, "restarts": 1, "images": len(subset), "radii": RADII, "error": errors}
+
+
+def _on_the_originals(model) -> dict:
+    """What the network says of the twenty original images that foolbox ships: anyone can measure this again."""
+    table = measure.per_image(model, examples.cifar10())
+    return {
+        "predicted": table["predicted"].tolist(),
+        "margin": [round(m, 4) for m in table["margin"].tolist()],
+        "margin_gradient": [round(g, 4) for g in table["margin_gradient"].tolist()],
+    }

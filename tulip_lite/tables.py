@@ -24,9 +24,9 @@ def networks(shipped: Mapping[str, Result], norm: str = "l2", radius: float = 0.
             f"| `{name}` | {len(result.history)} | {card['seconds'] / 60:.1f} | {card['clean_error']:.1%} | {error:.1%} "
             f"| {gradient:.2f} |"
         )
-    rows.append("")
-    rows.append(
-        f"{card['data']}. Clean errors and gradients on {card['test_images']} test images, errors under "
-        f"{pgd['steps']}-step PGD on {pgd['images']} of them. One seed each. {card['processor']}, {card['threads']} threads, torch {card['torch']}."
-    )
+    rows += [
+        "",
+        f"{card['data']}. Clean errors and gradients on {card['test_images']} test images, errors under {pgd['steps']}-step "
+        f"PGD on {pgd['images']} of them. One seed each. {card['processor']}, {card['threads']} threads, torch {card['torch']}.",
+    ]
     return "\n".join(rows)

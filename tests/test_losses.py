@@ -50,8 +50,8 @@ def test_the_papers_soft_margin_is_below_the_margin_and_log_sum_exp_above_it(see
 
 
 def test_the_papers_soft_margin_calls_a_misclassified_image_correct():
-    """Why ℓ₀ = 0 is no bound with it: 0.5 against 0.49 is wrong, yet the soft margin is negative."""
-    p = torch.tensor([[0.49, 0.5, 0.01]], dtype=torch.float64)
+    """Why ℓ₀ = 0 is no bound with it: 0.5 against 0.495 is wrong, yet the soft margin is negative."""
+    p = torch.tensor([[0.495, 0.5, 0.005]], dtype=torch.float64)
     y = torch.tensor([0])
     assert margin(p.log(), y) > 0 > soft_margin(p.log(), y, kind="paper")
     assert soft_margin(p.log(), y, kind="logsumexp") > 0

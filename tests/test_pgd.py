@@ -25,7 +25,8 @@ def test_finds_the_exact_distance_of_a_linear_model(norm):
     distance = score.abs() / norms.get(norm).dual(weight[None])
     assert distance.max() < 0.4  # so that no pixel meets the box
     for factor, share in ((0.99, 0.0), (1.01, 1.0)):
-        x_adv = pgd(model, x, y, norm, factor * distance.detach(), steps=50)
+        radius = factor * distance.detach()
+        x_adv = pgd(model, x, y, norm, radius, steps=50, step_size=radius / 4)
         assert (model(x_adv).argmax(1) != y).float().mean() == share
 
 

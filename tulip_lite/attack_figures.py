@@ -99,7 +99,7 @@ def perturbations(
 
 def _painter(classes: Sequence[str]) -> Callable:
     def draw(axis, image: Tensor, title: str, right: bool | None) -> None:
-        axis.imshow(image.detach().cpu().clamp(0, 1).permute(1, 2, 0).contiguous(), interpolation="nearest")
+        axis.imshow(image.detach().cpu().clamp(0, 1).permute(1, 2, 0).numpy(), interpolation="nearest")
         axis.set_title(title, fontsize=8)
         axis.set_xticks([])
         axis.set_yticks([])

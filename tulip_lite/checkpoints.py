@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from tulip_lite.files import written_whole
+from tulip_lite.files import clear_leftovers, written_whole
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], **about) -> None:
@@ -79,6 +79,7 @@ class Store:
 
     def restore(self, model: nn.Module, optimizer: torch.optim.SGD, rate) -> list[dict]:
         """Puts the stored state into the three and returns the history; [] where nothing is stored."""
+        clear_leftovers(self.path)
         if not self.path.exists():
             return []
         tensors, about = load(self.path)

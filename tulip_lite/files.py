@@ -20,7 +20,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path))
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -37,3 +37,13 @@ def written_whole(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def clear_leftovers(path: Path) -> None:
+    """Removes what killed writers of `path` left beside it. Only for files that one process at a time writes."""
+    for leftover in path.parent.glob(f"{_prefix(path)}*"):
+        leftover.unlink(missing_ok=True)
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name}-"

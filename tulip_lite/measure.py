@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from tulip_lite import losses
-from tulip_lite.attacks.pgd import evaluating, pgd
+from tulip_lite.attacks.pgd import pgd
 from tulip_lite.data import Split
+from tulip_lite.models import evaluating
 
 
 @torch.inference_mode()

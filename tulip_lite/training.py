@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from tulip_lite import checkpoints
-from tulip_lite.attacks.pgd import evaluating
 from tulip_lite.augmentation import Augmentation
 from tulip_lite.checks import check_labels, check_not_negative, check_positive
 from tulip_lite.data import Split
+from tulip_lite.models import evaluating
 from tulip_lite.objectives import Objective
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -143,8 +143,10 @@ def fit(
         model.parameters(), schedule.learning_rate, schedule.momentum,
         weight_decay=schedule.weight_decay, nesterov=schedule.momentum > 0,
     )  # fmt: skip
+    total = schedule.epochs * steps + 1
     rate = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, schedule.learning_rate, total_steps=schedule.epochs * steps + 1, pct_start=schedule.warm_up,
+        optimizer, schedule.learning_rate, total_steps=total, # it divides by the number of rising steps less one
+        pct_start=max(schedule.warm_up, min(1.0, 2 / total)),
         anneal_strategy="linear", cycle_momentum=False, final_div_factor=1e3,
     )  # fmt: skip
     run = Run(model, precision=precision)

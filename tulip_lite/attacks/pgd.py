@@ -3,32 +3,18 @@
 One loop serves every norm: gradient → steepest ascent direction → step → projection onto the ball → [0, 1].
 
 Differences from the authors' code: images are clamped to [0, 1] (theirs leave it), the start is random (theirs is the
-clean image), the network attacks in eval mode (theirs in train mode, so batch statistics see perturbed images), and
-the best point of the whole path is returned, not the last one.
+clean image), and the best point of the whole path is returned, not the last one. The network attacks in eval mode, so
+that batch statistics do not see the attacked images.
 """
 
 from __future__ import annotations
-
-import contextlib
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from tulip_lite import losses, norms
 from tulip_lite.checks import check_images, check_labels, check_logits
-
-
-@contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """The model in eval mode inside the block; every module gets its own mode back afterwards, also on an error."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
+from tulip_lite.models import evaluating
 
 
 def pgd(

@@ -96,7 +96,7 @@ def _png(figure: matplotlib.figure.Figure) -> tuple[str, dict[str, Any]]:
     width, height = figure.get_size_inches() * 96
     buffer = io.BytesIO()
     # a page of pictures has to stay below 400 kB; no Software entry, so that a re-run stores the same bytes
-    figure.savefig(buffer, format="png", dpi=108, facecolor="white", metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=88, facecolor="white", metadata={"Software": None})
     # an open figure would be displayed once more at the end of the cell
     pyplot.close(figure)
     size = {"image/png": {"width": round(width), "height": round(height)}}

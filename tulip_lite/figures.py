@@ -12,6 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
+from PIL import Image
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -95,8 +96,12 @@ def _png(figure: matplotlib.figure.Figure) -> tuple[str, dict[str, Any]]:
 
     width, height = figure.get_size_inches() * 96
     buffer = io.BytesIO()
-    # a page of pictures has to stay below 400 kB; no Software entry, so that a re-run stores the same bytes
-    figure.savefig(buffer, format="png", dpi=88, facecolor="white", metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=144, facecolor="white")
+    # 256 colours of the picture's own: a third of the bytes, and a page of pictures has to stay below 400 kB. Saved anew
+    # it carries no time or version, so that a re-run stores the same bytes
+    small = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG", optimize=True)
     # an open figure would be displayed once more at the end of the cell
     pyplot.close(figure)
     size = {"image/png": {"width": round(width), "height": round(height)}}

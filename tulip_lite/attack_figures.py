@@ -83,7 +83,7 @@ def perturbations(
     from matplotlib import pyplot
 
     columns = 1 + 2 * len(attacked)
-    figure, axes = pyplot.subplots(len(x), columns, figsize=(1.55 * columns, 1.75 * len(x)), squeeze=False)
+    figure, axes = pyplot.subplots(len(x), columns, figsize=(1.55 * columns, 2 * len(x)), squeeze=False)
     draw = _painter(classes)
     for row in range(len(x)):
         draw(axes[row][0], x[row], f"clean: {classes[y[row]]}", True)
@@ -93,7 +93,8 @@ def perturbations(
             right = bool(predicted[row] == y[row])
             draw(axes[row][1 + 2 * k], 0.5 + factor * change[row], f"change × {factor:.0f}", None)
             draw(axes[row][2 + 2 * k], x_adv[row], f"{name}:\n{classes[predicted[row]]}", right)
-    figure.tight_layout(pad=0.4)
+    # room for the second line of a title below the row above it
+    figure.tight_layout(pad=0.4, h_pad=1.6)
     return figure
 
 

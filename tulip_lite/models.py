@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tulip_lite import activations
@@ -22,40 +25,88 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
+class OpponentCosines(nn.Module):
+    """Fixed first layer: 3×3 cosine transforms of brightness and two colour differences, each brought to variance 1.
+
+    Sixteen orthonormal filters in `activation(u)` and `activation(−u)`, so 32 channels at full resolution. Neighbouring
+    pixels say almost the same; a cosine transform takes that correlation out (it is what JPEG does), batch normalisation
+    makes the rare fine detail as loud as the coarse, and training need not learn either. x: (B, 3, H, W). Returns
+    (B, 32, H, W). No weights are trained; the variances are those of the training images.
+    """
+
+    channels = 32
+
+    def __init__(self, activation: Callable[[], nn.Module]):
+        super().__init__()
+        i = torch.arange(3, dtype=torch.float64)
+        cosines = torch.cos(torch.pi * i[:, None] * (2 * i + 1) / 6)  # DCT-II: row k is frequency k
+        cosines /= cosines.norm(dim=1, keepdim=True)
+        colours = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
+        colours /= colours.norm(dim=1, keepdim=True)
+        # all frequencies of the brightness but the finest, of the colours those up to 1
+        kept = [(0, k, m) for k in range(3) for m in range(3) if k + m < 4]
+        kept += [(c, k, m) for c in (1, 2) for k in range(2) for m in range(2)]
+        filters = [torch.einsum("c,h,w->chw", colours[c], cosines[k], cosines[m]) for c, k, m in kept]
+        self.register_buffer("filters", torch.stack(filters).float())
+        # eps: what varies by less than 0.03 is noise and stays quiet
+        self.norm = nn.BatchNorm2d(len(kept), affine=False, eps=1e-3)
+        self.activation = activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        u = self.norm(F.conv2d(x, self.filters, padding=1))
+        return self.activation(torch.cat([u, -u], 1))
+
+
 class _Block(nn.Module):
     """3×3 convolution, batch normalisation, activation; where the shape allows, added to its input."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, activation: Callable[[], nn.Module]):
+    def __init__(self, inputs: int, outputs: int, activation: Callable[[], nn.Module], stride: int = 1, pool: int = 1):
         super().__init__()
+        self.pool = nn.AvgPool2d(pool) if pool > 1 else nn.Identity()
         self.conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(outputs)
         self.activation = activation()
-        self.residual = inputs == outputs and stride == 1
+        self.residual = inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.activation(self.norm(self.conv(x)))
+        y = self.activation(self.norm(self.conv(self.pool(x))))
         return x + y if self.residual else y
 
 
 class PocketNet(nn.Module):
     """A small residual network of about half a million weights that two CPU cores train in minutes.
 
-    A 3×3 convolution at full resolution, then three pairs of one that halves the resolution and one that is added
-    to its input (He et al. 2016); the mean over the image; a linear layer. There is no max-pooling, so that with a
-    smooth activation the network is C² in its input, as the C-bound of Prop. 2.1 asks.
+    A fixed first layer at full resolution; five 3×3 convolutions at a half, a quarter and an eighth of it, two of them
+    added to their input (He et al. 2016); a soft maximum over the image; a linear layer. A maximum over the image
+    classifies better than the mean here, and its soft form (log-mean-exp, temperature 4) keeps what the C-bound of
+    Prop. 2.1 asks for: with a smooth activation the network is C² in its input.
 
-    x: (B, 3, H, W) in [0, 1]. Returns logits (B, classes).
+    x: (B, 3, H, W) in [0, 1], at least 8 pixels high and wide. Returns logits (B, classes).
     activation: a name in `activations.ACTIVATIONS`, or a factory of modules.
     """
+
+    temperature = 4.0
+    # maxima are larger than means: without it a learning rate that suits the convolutions is too high for the head
+    logit_scale = 0.25
 
     def __init__(self, classes: int = 10, activation: str | Callable[[], nn.Module] = "relu"):
         super().__init__()
         act = activations.get(activation)
-        layers = [_Block(3, 24, 1, act)]
-        for inputs, outputs in ((24, 64), (64, 128), (128, 128)):
-            layers += [_Block(inputs, outputs, 2, act), _Block(outputs, outputs, 1, act)]
-        self.features = nn.Sequential(*layers)
-        self.head = nn.Linear(128, classes)
+        stem = OpponentCosines(act)
+        self.features = nn.Sequential(
+            stem,
+            _Block(stem.channels, 64, act, stride=2),
+            _Block(64, 64, act),
+            _Block(64, 128, act, pool=2),
+            _Block(128, 128, act),
+            _Block(128, 256, act, pool=2),
+        )
+        self.head = nn.Linear(256, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x).mean((2, 3)))
+        y = self.features(x).flatten(2)
+        if y.dtype == torch.bfloat16:
+            y = y.float()
+        pixels = y.shape[2]
+        y = (torch.logsumexp(self.temperature * y, 2) - math.log(pixels)) / self.temperature
+        return self.logit_scale * self.head(y)

@@ -1,5 +1,6 @@
 """What every test shares: thread count, small exact models, real images."""
 
+import hypothesis
 import pytest
 import torch
 from torch import nn
@@ -7,6 +8,9 @@ from torch import nn
 from tulip_lite import data
 
 torch.set_num_threads(2)
+# a slow moment of a shared machine is no failure
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 class LinearModel(nn.Module):

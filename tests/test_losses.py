@@ -39,6 +39,25 @@ def test_the_margin_of_known_probabilities():
     torch.testing.assert_close(margin(p.log(), torch.tensor([0, 1])), torch.tensor([-0.5, 0.5], dtype=torch.float64))
 
 
+@given(seeds, st.integers(1, 4))
+def test_the_sign_of_the_top_k_margin_says_whether_the_label_is_among_the_k_most_probable(seed, k):
+    logits, y = draw(seed)
+    among = (logits.topk(k, 1).indices == y[:, None]).any(1)
+    assert torch.equal(margin(logits, y, k) < 0, among)
+    assert torch.all(margin(logits, y, k) <= margin(logits, y, 1))
+
+
+def test_the_top_two_margin_of_known_probabilities():
+    p = torch.tensor([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], dtype=torch.float64)
+    torch.testing.assert_close(margin(p.log(), torch.tensor([0, 2]), 2), torch.tensor([-0.3, 0.1], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("k", [0, 3, -1])
+def test_a_k_without_meaning_is_refused(k):
+    with pytest.raises(ValueError, match=rf"k must lie in \[1, 2\] for 3 classes, got {k}"):
+        margin(torch.zeros(1, 3), torch.tensor([0]), k)
+
+
 @given(seeds, st.floats(1, 1000))
 def test_the_papers_soft_margin_is_below_the_margin_and_log_sum_exp_above_it(seed, temperature):
     logits, y = draw(seed)

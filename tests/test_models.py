@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from tulip_lite import losses
@@ -36,13 +37,13 @@ def test_the_first_layer_trains_no_weights_and_learns_the_variances(sample):
     layer = OpponentCosines(nn.Identity)
     assert list(layer.parameters()) == []
     x = sample.train.images[:256].float() / 255
-    for _ in range(50):
+    for _ in range(150):  # batch norm's running averages forget a tenth of the past at each call
         layer(x)
-    u = layer.eval()(x)[:, :9]  # the sample is grey: its colour differences are 0
-    assert torch.allclose(u.mean((0, 2, 3)), torch.zeros(9), atol=0.02)
-    loud = layer.norm.running_var[:9] > 0.01
-    assert loud.sum() >= 5
-    assert torch.allclose(u.var((0, 2, 3))[loud], torch.ones(int(loud.sum())), atol=0.15)
+    u = layer.eval()(x)[:, :16]
+    variance = F.conv2d(x, layer.filters, padding=1).var((0, 2, 3))
+    assert torch.allclose(u.mean((0, 2, 3)), torch.zeros(16), atol=1e-4)
+    assert torch.allclose(u.var((0, 2, 3)), variance / (variance + 1e-3), atol=1e-3)
+    assert (variance[9:] < 1e-10).all()  # the sample is grey: it has no colour differences
 
 
 @pytest.mark.parametrize("side", [8, 20, 32])

@@ -31,7 +31,7 @@ def test_finds_the_exact_distance_of_a_linear_model(norm):
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**31), radius=st.floats(0, 2), steps=st.integers(1, 5), restarts=st.integers(1, 2))
 def test_stays_in_ball_and_box_and_never_lowers_the_loss(norm, seed, radius, steps, restarts):
     generator = torch.Generator().manual_seed(seed)

@@ -25,8 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--device", help="cpu or cuda; by default a GPU if there is one")
     train.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the checkpoints (default: runs)")
 
-    bench = commands.add_parser("bench", help="what a training step costs, as ratios measured in one run")
-    bench.add_argument("what", choices=["activations", "objectives"])
+    bench = commands.add_parser("bench", help="what training and measuring cost, as ratios measured in one run")
+    bench.add_argument("what", choices=["activations", "curvature", "objectives"])
 
     chosen = parser.parse_args(arguments)
     try:

@@ -1,4 +1,4 @@
-"""What a training step costs, as ratios: the arms take turns within one run, since the machine is never quiet.
+"""What training and measuring cost, as ratios: the arms take turns within one run, since the machine is never quiet.
 
 Each benchmark returns a table as text and stores its numbers, with their spread and machine, in
 data/results/bench/<name>.json.
@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from tulip_lite import results
 from tulip_lite.activations import SmoothReLU
+from tulip_lite.curvature import HessianProducts
 from tulip_lite.files import written_whole
+from tulip_lite.losses import soft_margin
 from tulip_lite.models import PocketNet
 from tulip_lite.objectives import AdversarialTraining, CrossEntropy, GradientPenalty, Objective
 from tulip_lite.training import default_device, has_bfloat16
@@ -59,7 +61,30 @@ def objectives() -> str:
     return _report("objectives", arms, lambda arm: "cross-entropy")
 
 
-BENCHMARKS = {"activations": activations, "objectives": objectives}
+def curvature() -> str:
+    """A Hessian-vector product in the image, two ways, against a gradient in the image. GELU, since forward mode does not
+    know our smooth ReLU."""
+    device = default_device()
+    model = (
+        PocketNet(activation="gelu").to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    )
+    x = torch.rand(BATCH, 3, 32, 32, device=device).contiguous(memory_format=torch.channels_last)
+    y = torch.randint(10, (BATCH,), device=device)
+    v = torch.randn(BATCH, x[0].numel(), device=device)
+
+    def total(x: Tensor) -> Tensor:
+        return soft_margin(model(x), y).sum()
+
+    kept = HessianProducts(lambda x, y: soft_margin(model(x), y), x, y)
+    arms = {
+        "gradient": lambda: torch.autograd.grad(total(x.requires_grad_()), x),
+        "product, double backward": lambda: kept.product(v),
+        "product, forward over reverse": lambda: torch.func.jvp(torch.func.grad(total), (x.detach(),), (v.view_as(x),)),
+    }
+    return _report("curvature", arms, lambda arm: "gradient", "128 images through PocketNet")
+
+
+BENCHMARKS = {"activations": activations, "objectives": objectives, "curvature": curvature}
 
 
 def _precisions() -> list[str]:
@@ -85,7 +110,12 @@ def _step(model: nn.Module, objective: Objective, precision: str) -> Callable[[]
     return step
 
 
-def _report(name: str, arms: dict[str, Callable[[], None]], baseline_of: Callable[[str], str]) -> str:
+def _report(
+    name: str,
+    arms: dict[str, Callable[[], object]],
+    baseline_of: Callable[[str], str],
+    what: str = "a training step of PocketNet",
+) -> str:
     seconds: dict[str, list[float]] = {arm: [] for arm in arms}
     for turn in range(ROUNDS + 2):
         for arm, step in arms.items():
@@ -106,7 +136,7 @@ def _report(name: str, arms: dict[str, Callable[[], None]], baseline_of: Callabl
     record = {"batch": BATCH, "rounds": ROUNDS, **results.provenance(), "rows": rows}
     with written_whole(results.RESULTS / "bench" / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n")
-    lines = [f"{'a training step of PocketNet':40} {'ratio':>6}  {'quartiles':>13}  {'ms':>7}"]
+    lines = [f"{what:40} {'ratio':>6}  {'quartiles':>13}  {'ms':>7}"]
     lines += [
         f"{arm:40} {row['ratio']:6.2f}  {row['quartiles'][0]:6.2f}-{row['quartiles'][1]:<6.2f}  {row['milliseconds']:7.1f}"
         for arm, row in rows.items()

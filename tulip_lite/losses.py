@@ -21,14 +21,17 @@ def _others(p: Tensor, y: Tensor, fill: float) -> Tensor:
     return p.scatter(1, y[:, None], fill)
 
 
-def margin(logits: Tensor, y: Tensor) -> Tensor:
-    """The modified Carlini-Wagner loss of Sec. 2.2, max_{i≠y} p_i − p_y with p = softmax(logits).
+def margin(logits: Tensor, y: Tensor, k: int = 1) -> Tensor:
+    """The modified Carlini-Wagner loss of Sec. 2.2: the k-th largest p_i, i ≠ y, minus p_y, with p = softmax(logits).
 
-    Returns (B,) in [−1, 1]. Negative exactly where the image is classified correctly, so ℓ₀ = 0 in Prop. 2.1.
-    As in the authors' code it is taken on probabilities, not on logits.
+    Returns (B,) in [−1, 1]. Negative exactly where y is among the `k` most probable classes, so ℓ₀ = 0 in Prop. 2.1: k = 1
+    for the classification itself, 5 for the paper's ImageNet rows. As in the authors' code it is taken on probabilities, not
+    on logits. ValueError unless 1 ≤ k < K.
     """
+    if not 1 <= k < logits.shape[1]:
+        raise ValueError(f"k must lie in [1, {logits.shape[1] - 1}] for {logits.shape[1]} classes, got {k!r}")
     p = logits.softmax(1)
-    return _others(p, y, -torch.inf).amax(1) - p.gather(1, y[:, None])[:, 0]
+    return _others(p, y, -torch.inf).topk(k, dim=1).values[:, -1] - p.gather(1, y[:, None])[:, 0]
 
 
 def soft_margin(logits: Tensor, y: Tensor, temperature: float = 10.0, kind: str = "paper") -> Tensor:

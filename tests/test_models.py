@@ -46,7 +46,7 @@ def test_the_first_layer_trains_no_weights_and_learns_the_variances(sample):
     assert (variance[9:] < 1e-10).all()  # the sample is grey: it has no colour differences
 
 
-@pytest.mark.parametrize("side", [8, 20, 32])
+@pytest.mark.parametrize("side", [1, 5, 20, 32])
 def test_the_soft_maximum_lies_between_mean_and_maximum(side):
     net = PocketNet().double().eval()
     x = torch.rand(4, 3, side, side, dtype=torch.double)

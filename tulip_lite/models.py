@@ -62,7 +62,7 @@ class _Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, activation: Callable[[], nn.Module], stride: int = 1, pool: int = 1):
         super().__init__()
-        self.pool = nn.AvgPool2d(pool) if pool > 1 else nn.Identity()
+        self.pool = nn.AvgPool2d(pool, ceil_mode=True) if pool > 1 else nn.Identity()
         self.conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(outputs)
         self.activation = activation()
@@ -81,7 +81,7 @@ class PocketNet(nn.Module):
     classifies better than the mean here, and its soft form (log-mean-exp, temperature 4) keeps what the C-bound of
     Prop. 2.1 asks for: with a smooth activation the network is C² in its input.
 
-    x: (B, 3, H, W) in [0, 1], at least 8 pixels high and wide. Returns logits (B, classes).
+    x: (B, 3, H, W) in [0, 1]. Returns logits (B, classes).
     activation: a name in `activations.ACTIVATIONS`, or a factory of modules.
     """
 

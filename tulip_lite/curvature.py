@@ -73,7 +73,8 @@ def hessian_extremes(
     Every image starts from the same random direction, drawn with `seed`, so its neighbours do not change its result.
 
     ValueError for a loss with kinks (ReLU, max-pooling, a hard maximum), whose second derivative says nothing about the
-    images nearby; for values or products that are not finite; for `tol` or `max_iterations` that are not positive.
+    images nearby; for a loss without gradients; for values or products that are not finite; for `tol` or `max_iterations`
+    that are not positive.
 
     Differences from the authors' code: it stops the whole batch when any image's change falls below an absolute tolerance,
     and divides by zero where the Krylov space ends.
@@ -168,6 +169,8 @@ def _check_values(values: Tensor, images: int) -> None:
         raise ValueError(f"loss(x, y) must return one value an image, ({images},), got shape {tuple(values.shape)}")
     if not values.isfinite().all():
         raise ValueError("the loss is not finite: check the model's weights and the images for NaN")
+    if values.grad_fn is None:
+        raise ValueError("the loss does not depend on the image: it was computed without gradients, or detached")
     if kink := _first_kink(values.grad_fn):
         raise ValueError(
             f"the loss has kinks (autograd's {kink}), so its Hessian bounds nothing about the images nearby: use a network "
@@ -183,7 +186,7 @@ def _first_kink(node) -> str | None:
         if node is None or node in seen:
             continue
         seen.add(node)
-        if node.name().removesuffix("Backward").rstrip("0123456789").removesuffix("Backward") in _KINKS:
+        if node.name().rstrip("0123456789").removesuffix("Backward") in _KINKS:
             return node.name()
         waiting += [before for before, _ in node.next_functions]
     return None

@@ -77,9 +77,8 @@ class PocketNet(nn.Module):
     """A small residual network of about half a million weights that two CPU cores train in minutes.
 
     A fixed first layer at full resolution; five 3×3 convolutions at a half, a quarter and an eighth of it, two of them
-    added to their input (He et al. 2016); a soft maximum over the image; a linear layer. A maximum over the image
-    classifies better than the mean here, and its soft form (log-mean-exp, temperature 4) keeps what the C-bound of
-    Prop. 2.1 asks for: with a smooth activation the network is C² in its input.
+    added to their input (He et al. 2016); a soft maximum over the image, log-mean-exp; a linear layer. No maximum in it is
+    a hard one, so that with a smooth activation the network is C² in its input, as the C-bound of Prop. 2.1 asks.
 
     x: (B, 3, H, W) in [0, 1]. Returns logits (B, classes).
     activation: a name in `activations.ACTIVATIONS`, or a factory of modules.
@@ -105,8 +104,6 @@ class PocketNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.features(x).flatten(2)
-        if y.dtype == torch.bfloat16:
-            y = y.float()
-        pixels = y.shape[2]
-        y = (torch.logsumexp(self.temperature * y, 2) - math.log(pixels)) / self.temperature
+        y = y.to(torch.promote_types(y.dtype, torch.float32))  # a sum of exponentials wants more than bfloat16 has
+        y = (torch.logsumexp(self.temperature * y, 2) - math.log(y.shape[2])) / self.temperature
         return self.logit_scale * self.head(y)

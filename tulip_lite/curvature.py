@@ -35,7 +35,7 @@ class HessianProducts:
     """Hessian-vector products of `loss` at images x (B, C, H, W), by differentiating the gradient once more.
 
     The gradient is computed once and its graph kept, so that a product costs one backward pass through it; forward over
-    reverse mode computes the gradient anew for each and takes 1.6 times as long (data/results/bench/curvature.json).
+    reverse mode computes the gradient anew for each and takes over 1.5 times as long (data/results/bench/curvature.json).
     """
 
     def __init__(self, loss: Loss, x: Tensor, y: Tensor):

@@ -17,7 +17,7 @@ ADDRESS := file://$(CURDIR)/$(SITE)
 # which images the chapters get: the book is built anew where this changes. Without CIFAR-10 under data/ it is the sample.
 IMAGES := $(or $(TULIP_DATA),$(if $(wildcard data/cifar-10-*),cifar10,sample))
 
-CODE := $(shell find tulip_lite -name '*.py')
+CODE := $(shell find tulip_lite -name '*.py' -o -name '*.mjs' -o -name '*.css')
 DATA := $(shell find data/sample data/paper data/results -type f 2>/dev/null)
 CHAPTERS := $(shell find chapters -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*')
 PAGES := _config.yml _toc.yml references.bib $(wildcard *.md chapters/*.md) $(shell find _static _templates -type f)

@@ -3,6 +3,7 @@
 import hypothesis
 import pytest
 import torch
+from node import node  # noqa: F401  a fixture
 from torch import nn
 
 from tulip_lite import data

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tulip_lite import norms
-from tulip_lite.bounds import curvature_bound, lipschitz_bound
+from tulip_lite.bounds import curvature_bound, lipschitz_bound, slope_limited_bound
 
 gaps = st.floats(-1, 10)
 slopes = st.floats(0, 100)
@@ -77,6 +77,25 @@ def test_c_bound_is_exact_for_a_quadratic_loss():
     torch.testing.assert_close((g * v).sum(1) + curvature / 2 * (v**2).sum(1), gap)
 
 
+@given(gaps, slopes, st.floats(1, 10), curvatures)
+def test_l_and_c_together_are_at_least_as_good_as_either(gap, slope, factor, curvature):
+    lipschitz = max(slope, 1e-3) * factor
+    both = slope_limited_bound(one(gap), one(slope), lipschitz, curvature).item()
+    slack = 1 + 1e-9
+    assert both * slack + 1e-12 >= lipschitz_bound(one(gap), lipschitz).item()
+    assert both * slack + 1e-12 >= curvature_bound(one(gap), one(slope), curvature).item()
+
+
+@given(st.floats(1e-3, 10), st.floats(0, 100), st.floats(1.01, 10), curvatures)
+def test_l_and_c_together_are_attained(gap, slope, factor, curvature):
+    """The loss whose slope is min(‖g‖ + C r, L) reaches the level at the bound: its slopes up to there add up to the gap."""
+    lipschitz = max(slope, 1e-3) * factor
+    r = slope_limited_bound(one(gap), one(slope), lipschitz, curvature).item()
+    turn = min((lipschitz - slope) / curvature, r)
+    risen = slope * turn + curvature / 2 * turn**2 + lipschitz * (r - turn)
+    assert risen == pytest.approx(gap, rel=1e-9)
+
+
 @pytest.mark.parametrize("call", [
     lambda: lipschitz_bound(one(1.0), 0.0),
     lambda: lipschitz_bound(one(1.0), -1.0),
@@ -86,6 +105,8 @@ def test_c_bound_is_exact_for_a_quadratic_loss():
     lambda: curvature_bound(one(1.0), one(-1.0), 1.0),
     lambda: curvature_bound(one(1.0), one(math.nan), 1.0),
     lambda: curvature_bound(one(1.0), one(1.0), math.nan),
+    lambda: slope_limited_bound(one(1.0), one(2.0), 1.0, 1.0),
+    lambda: slope_limited_bound(one(1.0), one(2.0), 0.0, 1.0),
 ])  # fmt: skip
 def test_bad_constants_are_an_error_not_a_number(call):
     with pytest.raises(ValueError, match=r"(gap|lipschitz|gradient_norm|curvature)"):

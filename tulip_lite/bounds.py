@@ -43,6 +43,27 @@ def curvature_bound(gap: Tensor, gradient_norm: Tensor, curvature: float | Tenso
     return torch.where(root > 0, 2 * gap / root, torch.zeros_like(gap))
 
 
+def slope_limited_bound(
+    gap: Tensor, gradient_norm: float | Tensor, lipschitz: float | Tensor, curvature: float | Tensor
+) -> Tensor:
+    """Lower bound on the ℓ2 adversarial distance from L and C together (not in the paper).
+
+    At distance r the loss rises at most with slope min(‖g‖ + C r, L): the parabola of the C-bound until its slope is L, at
+    r₁ = (L − ‖g‖)/C, and from there the cone. Where the gap is at most (L² − ‖g‖²)/(2C) that is the C-bound, else
+    r₁ + (gap − (L² − ‖g‖²)/(2C))/L. Never below the L-bound or the C-bound, and attained by the loss with just these slopes.
+
+    Arguments as in `curvature_bound` and `lipschitz_bound`, L in ℓ2. Returns (B,), ℓ2 pixel units. ValueError as there, and where
+    a gradient norm exceeds L, which then is no Lipschitz constant.
+    """
+    parabola = curvature_bound(gap, gradient_norm, curvature)
+    lipschitz_bound(gap, lipschitz)  # checks L
+    gradient_norm, lipschitz, curvature = (_like(gap, value) for value in (gradient_norm, lipschitz, curvature))
+    _check("gradient_norm must be at most lipschitz; it", gradient_norm, gradient_norm > lipschitz)
+    risen = (lipschitz**2 - gradient_norm**2) / (2 * curvature)
+    cone = (lipschitz - gradient_norm) / curvature + (gap - risen) / lipschitz
+    return torch.where(gap <= risen, parabola, cone)
+
+
 def _like(gap: Tensor, value: float | Tensor) -> Tensor:
     return torch.as_tensor(value, dtype=gap.dtype, device=gap.device)
 

@@ -1,7 +1,8 @@
 """Figures as a reader meets them: the picture, its text alternative, and a caption that says what to take from it.
 
-`show` puts one figure of plotly or matplotlib into a notebook. JupyterLab draws it live; the book draws it from the
-same stored output (`book_figures.py`), so a notebook holds a figure's numbers once.
+`show` puts one figure of plotly or matplotlib, or an explorable, into a notebook. JupyterLab draws it live; the book draws it
+from the same stored output (`book_figures.py`), so a notebook holds a figure's numbers once. What only a script can draw is
+stored with a still picture, for readers whose browser runs none.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     import matplotlib.figure
     import plotly.graph_objects
 
+    from tulip_lite.widgets.explorable import Explorable
+
 PLOTLY = "application/vnd.plotly.v1+json"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 # four colours and a grey with at least 3:1 contrast to white and to the book's dark page, told apart without
 # seeing red and green as different (after Okabe and Ito)
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#7F7F7F")
@@ -36,32 +40,37 @@ TEMPLATE: dict[str, Any] = {
 
 
 def show(
-    figure: plotly.graph_objects.Figure | matplotlib.figure.Figure,
+    figure: plotly.graph_objects.Figure | matplotlib.figure.Figure | Explorable,
     *,
     alt: str,
     caption: str,
 ) -> None:
-    """Display a plotly or matplotlib figure with its text alternative and its caption.
+    """Display a plotly or matplotlib figure or an explorable with its text alternative and its caption.
 
     alt:     what a reader who cannot see the figure must know: the axes, the curves and how they run.
     caption: the take-away in a sentence or two; MyST inline text, `$…$` included. It is shown below the figure.
     Plotly draws no TeX: write its labels in Unicode (ℓ₂, λ, ≤). Sliders and buttons of a plotly figure become native
     controls in the book, so that a keyboard and a screen reader reach them.
-    ValueError if a text is empty, or a plotly label holds `$…$`; TypeError for anything but the two kinds of figure.
+    ValueError if a text is empty, or a plotly label holds `$…$`; TypeError for anything but the three kinds of figure.
     """
     for name, text in (("alt", alt), ("caption", caption)):
         if not isinstance(text, str) or not text.strip():
             raise ValueError(f"show: {name} is empty; say in a sentence what the figure shows ({name}='…')")
     alt, caption = " ".join(alt.split()), caption.strip()
+    texts = {"alt": alt, "caption": caption}
+    size: dict[str, Any] = {}
     if hasattr(figure, "to_plotly_json"):
-        data, size = {PLOTLY: _plotly_json(figure)}, {}
+        data: dict[str, Any] = {PLOTLY: _plotly_json(figure)}
+        texts["still"] = _png(_drawn_by_matplotlib(figure))[0]
+    elif hasattr(figure, "still"):
+        data = {WIDGET: {"model_id": figure.model_id, "version_major": 2, "version_minor": 0}}
+        texts["still"] = _png(figure.still())[0]
     elif hasattr(figure, "savefig"):
         png, size = _png(figure)
         data = {"image/png": png}
     else:
-        raise TypeError(f"show: expected a plotly or a matplotlib figure, got {type(figure).__name__}")
-    metadata = {"tulip_figure": {"alt": alt, "caption": caption}, **size}
-    display(data | {"text/plain": alt}, raw=True, metadata=metadata)
+        raise TypeError(f"show: expected a plotly or matplotlib figure or an explorable, got {type(figure).__name__}")
+    display(data | {"text/plain": alt}, raw=True, metadata={"tulip_figure": texts, **size})
     # JupyterLab shows no caption of its own; the book has it inside the figure and skips this output
     display({"text/markdown": caption}, raw=True, metadata={"tulip_caption": True})
 
@@ -88,6 +97,25 @@ def _tex_label(value: Any) -> str | None:
         return value if value.count("$") >= 2 else None
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return next((label for child in children if (label := _tex_label(child))), None)
+
+
+def _drawn_by_matplotlib(figure: plotly.graph_objects.Figure) -> matplotlib.figure.Figure:
+    """The curves of a plotly figure as a still picture."""
+    from matplotlib import pyplot
+
+    still, axis = pyplot.subplots(figsize=(7.5, 4.4))
+    for trace in figure.data:
+        if trace.type == "scatter" and trace.showlegend is not False:
+            color = (trace.line.color if trace.line else None) or (trace.marker.color if trace.marker else None)
+            axis.plot(
+                trace.x, trace.y, "o-" if "markers" in (trace.mode or "lines") else "-", color=color, label=trace.name
+            )
+    axis.set(xlabel=figure.layout.xaxis.title.text, ylabel=figure.layout.yaxis.title.text)
+    axis.grid(color="#d0d0d0")
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend()
+    still.tight_layout()
+    return still
 
 
 def _png(figure: matplotlib.figure.Figure) -> tuple[str, dict[str, Any]]:

@@ -5,9 +5,12 @@ Every function takes `logits` (B, K) and `y` (B,) and returns (B,).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
@@ -35,12 +38,12 @@ def margin(logits: Tensor, y: Tensor, k: int = 1) -> Tensor:
 
 
 def soft_margin(logits: Tensor, y: Tensor, temperature: float = 10.0, kind: str = "paper") -> Tensor:
-    """A smooth margin (B,): the maximum over the wrong classes becomes a soft maximum, T = `temperature`.
+    """A smooth margin (B,): the maximum over the wrong classes becomes a soft maximum.
 
-    kind="paper":     Σ_i softmax(T q)_i q_i − p_y, where q is p with the true class set to 0 (and left in the softmax),
-                      as in the authors' code. It lies *below* the margin, so a negative value does not imply a
-                      correct classification.
-    kind="logsumexp": (1/T) log Σ_{i≠y} exp(T p_i) − p_y. It lies above the margin, by at most log(K − 1)/T.
+    temperature: T > 0; the larger, the closer to the maximum.
+    kind: "paper" is Σ_i softmax(T q)_i q_i − p_y, where q is p with the true class set to 0 (and left in the softmax), as
+        in the authors' code. It lies *below* the margin, so a negative value does not imply a correct classification.
+        "logsumexp" is (1/T) log Σ_{i≠y} exp(T p_i) − p_y. It lies above the margin, by at most log(K − 1)/T.
     ValueError for another kind or temperature ≤ 0.
     """
     if not temperature > 0:
@@ -53,3 +56,14 @@ def soft_margin(logits: Tensor, y: Tensor, temperature: float = 10.0, kind: str 
     if kind == "logsumexp":
         return _others(temperature * p, y, -torch.inf).logsumexp(1) / temperature - true
     raise ValueError(f"unknown kind {kind!r} of soft margin: choose 'paper' or 'logsumexp'")
+
+
+def of(
+    model: nn.Module, loss: Callable[..., Tensor], **options: float | str | int
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss of a network as a function of images: `(x, y) -> loss(model(x), y, **options)`, (B, C, H, W), (B,) -> (B,).
+
+    That is the form which `curvature.hessian_extremes` and `slices` take. The model runs in its own mode: put it in eval mode.
+    """
+    loss = partial(loss, **options)
+    return lambda x, y: loss(model(x), y)

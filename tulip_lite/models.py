@@ -1,4 +1,4 @@
-"""Networks. They take images in [0, 1] without normalisation, as the paper's CIFAR networks do."""
+"""Networks that take images in [0, 1] without normalisation, as the paper's CIFAR networks do."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tulip_lite import activations
+from tulip_lite.checks import check_positive
 
 
 @contextlib.contextmanager
@@ -107,3 +108,19 @@ class PocketNet(nn.Module):
         y = y.to(torch.promote_types(y.dtype, torch.float32))  # a sum of exponentials wants more than bfloat16 has
         y = (torch.logsumexp(self.temperature * y, 2) - math.log(y.shape[2])) / self.temperature
         return self.logit_scale * self.head(y)
+
+
+class Scaled(nn.Module):
+    """A model whose logits are multiplied by `factor` > 0: no decision changes, but every probability does.
+
+    A factor 1/τ is the temperature τ of defensive distillation (Papernot et al. 2016) at training, τ that of its use.
+    ValueError for a factor that is not positive and finite.
+    """
+
+    def __init__(self, model: nn.Module, factor: float):
+        super().__init__()
+        check_positive(factor=factor)
+        self.model, self.factor = model, factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * self.model(x)

@@ -1,0 +1,42 @@
+"""An explorable travels as one text and is stored with words and a still picture."""
+
+import base64
+import json
+import re
+
+import pytest
+
+from tulip_lite import figures
+from tulip_lite.widgets import bounds, explorable
+
+
+def test_the_module_text_carries_what_it_imports():
+    text = explorable.joined("bounds_view.mjs")
+    assert not re.search(r'from "\./', text)
+    inside = [base64.b64decode(found).decode() for found in re.findall(r"data:text/javascript;base64,([\w+/=]+)", text)]
+    assert any("export const lipschitzBound" in module for module in inside)
+    assert any("export class Chart" in module for module in inside)
+
+
+def test_an_explorable_is_shown_with_its_texts_and_a_still_picture(monkeypatch):
+    shown = []
+    monkeypatch.setattr(figures, "display", lambda data, raw, metadata: shown.append((data, metadata)))
+    widget = bounds.BoundsExplorer()
+    figures.show(widget, alt="A cone.", caption="It holds.")
+    (data, metadata), (caption, _) = shown
+    assert data[figures.WIDGET]["model_id"] == widget.model_id and data["text/plain"] == "A cone."
+    assert base64.b64decode(metadata["tulip_figure"]["still"]).startswith(b"\x89PNG")
+    assert caption == {"text/markdown": "It holds."}
+
+
+def test_the_state_is_plain_json():
+    state = bounds.BoundsExplorer(gap=0.25).get_state()
+    assert json.loads(json.dumps({name: state[name] for name in ("gap", "slices", "_esm", "_css")}))["gap"] == 0.25
+
+
+def test_an_explorable_without_a_still_picture_is_refused():
+    class Bare(explorable.Explorable):
+        module = "bounds"
+
+    with pytest.raises(NotImplementedError, match="Bare needs a still picture"):
+        figures.show(Bare(), alt="a", caption="c")

@@ -1,0 +1,71 @@
+"""Pictures of bounds: against attacks image by image (the form of Figures 4 and 5), against temperature; an activation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from tulip_lite.figures import COLORS
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+_MARKS = ("s", "D", "^", "v")
+
+
+def against_attacks(lower: Mapping[str, Tensor], distance: Tensor) -> matplotlib.figure.Figure:
+    """Each bound and the distance of the nearest known adversarial image, the images sorted by the latter.
+
+    lower: name -> bounds (B,); distance: (B,), ℓ2 pixel units. A bound above the distance, which is refuted, gets a ring.
+    ValueError where a bound has another number of images.
+    """
+    from matplotlib import pyplot
+
+    order = distance.argsort()
+    rank = torch.arange(1, len(order) + 1)
+    figure, axis = pyplot.subplots(figsize=(7.5, 4.2))
+    axis.plot(rank, distance[order], "o-", color=COLORS[1], label="distance an attack needs")
+    for (name, bound), color, mark in zip(lower.items(), (COLORS[0], COLORS[2], COLORS[3]), _MARKS, strict=False):
+        if bound.shape != distance.shape:
+            raise ValueError(f"{name} has {len(bound)} bounds for {len(distance)} distances")
+        axis.plot(rank, bound[order], mark, color=color, label=name, markersize=5)
+        refuted = (bound > distance)[order]
+        axis.plot(rank[refuted], bound[order][refuted], "o", color="black", fillstyle="none", markersize=13)
+    axis.set(xlabel="images, sorted", ylabel=r"$\ell_2$ distance", yscale="log", xticks=rank[::2])
+    axis.grid(color="#d0d0d0")
+    axis.legend()
+    figure.tight_layout()
+    return figure
+
+
+def against_temperature(
+    temperatures: Sequence[float], track: Mapping[str, Sequence[float]]
+) -> matplotlib.figure.Figure:
+    """Curves over the temperature, both axes logarithmic. track: name -> one number for each temperature."""
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(7.5, 3.8))
+    for (name, values), color, mark in zip(track.items(), (COLORS[0], COLORS[1], COLORS[2]), _MARKS, strict=False):
+        axis.loglog(temperatures, values, f"{mark}-", color=color, label=name)
+    axis.set(xlabel=r"temperature $\tau$")
+    axis.grid(color="#d0d0d0")
+    axis.legend()
+    figure.tight_layout()
+    return figure
+
+
+def activation(u: Tensor, curves: Mapping[str, Tensor]) -> matplotlib.figure.Figure:
+    """A panel for each of an activation and its derivatives over u, (N,); the ReLU, dashed, in the first."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(curves), figsize=(7.5, 2.6))
+    axes[0].plot(u, u.relu(), "--", color="black", linewidth=1)
+    for axis, (name, values) in zip(axes, curves.items(), strict=True):
+        axis.plot(u, values, color=COLORS[0], linewidth=2)
+        axis.set(xlabel="u", title=name)
+        axis.grid(color="#d0d0d0")
+    figure.tight_layout()
+    return figure

@@ -1,6 +1,10 @@
 """Every page on a telephone and on a desk, light and dark: nothing scrolls sideways, the words are legible."""
 
 THEMES = ["light", "dark"]
+WORDS = (
+    ".tulip-plot svg text, figcaption, article p, .tulip-controls :is(span, output), "
+    ".tulip-explorable :is(svg text, li, span, output, p, button, select)"
+)
 CONTRAST = """(selector) => {
   const channels = (colour) => {
     const context = document.createElement("canvas").getContext("2d");
@@ -52,11 +56,9 @@ def test_fits_and_can_be_read(visit):
             "() => [document.documentElement.scrollWidth, document.querySelector('main')?.scrollWidth ?? 0]"
         )
         assert max(wide) <= width, f"the page is {max(wide)} pixels wide on a screen of {width}"
-        for figure in page.locator(".tulip-plot .svg-container, .tulip-figure img").all():
+        for figure in page.locator(".tulip-plot .svg-container, .tulip-figure > img, svg[role=img]").all():
             box = figure.bounding_box()
             assert box["width"] > 200 and box["x"] + box["width"] <= width, f"a figure does not fit: {box}"
-        words = page.evaluate(
-            CONTRAST, ".tulip-plot svg text, figcaption, article p, .tulip-controls :is(span, output)"
-        )
+        words = page.evaluate(CONTRAST, WORDS)
         faint = [(round(ratio, 2), text) for ratio, text in words if ratio < 4.5]
         assert not faint, f"hard to read in {theme}: {faint}"

@@ -31,6 +31,11 @@ def test_everything_is_drawn(visit):
             "p => p.querySelectorAll('.main-svg :is(.trace, .hm, .contour, .im, .imagelayer image, .box)').length"
         )
         assert drawn > 0, f"a figure without curves: {plot.get_attribute('aria-label')}"
+    for explorable in page.locator(".tulip-explorable").all():
+        curves = explorable.evaluate(
+            "e => [...e.querySelectorAll('svg[role=img] path')].filter(p => p.getAttribute('d')).length"
+        )
+        assert curves > 0, f"an explorable without curves: {explorable.get_attribute('aria-label')}"
     assert page.locator(".js-plotly-plot:not(.tulip-plot)").count() == 0, (
         "a plotly figure that figures.show did not show"
     )
@@ -50,7 +55,8 @@ def test_every_figure_is_told(visit):
     page = visit.page
     for figure in page.locator("figure").all():
         words = figure.evaluate(
-            "f => f.querySelector('.tulip-plot')?.getAttribute('aria-label') ?? f.querySelector('img')?.alt ?? ''"
+            "f => f.querySelector('.tulip-plot, .tulip-explorable')?.getAttribute('aria-label')"
+            " ?? f.querySelector('img')?.alt ?? ''"
         )
         assert words.strip(), f"no text alternative: {figure.inner_html()[:200]}"
         caption = figure.locator("figcaption")
@@ -62,5 +68,5 @@ def test_every_figure_is_told(visit):
 
 def test_controls_have_names(visit):
     page = visit.page
-    for control in page.locator(".tulip-controls :is(input, select, button)").all():
+    for control in page.locator(":is(.tulip-controls, .tulip-explorable) :is(input, select, button)").all():
         assert control.evaluate("c => c.labels?.[0]?.innerText || c.ariaLabel || c.innerText").strip()

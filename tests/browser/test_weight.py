@@ -1,9 +1,10 @@
-"""What a reader downloads: at most 6 MB with the first page, and 400 kB with each later one."""
+"""What a reader downloads: at most 6 MB with the first page, 300 kB with a page of theory, 400 kB with any other."""
 
 import pytest
 from visitor import SITE, pages, visitor
 
-FIRST, LATER, NOTEBOOK = 6_000_000, 400_000, 400_000
+FIRST, LATER, THEORY, NOTEBOOK = 6_000_000, 400_000, 300_000, 400_000
+THEORY_PAGES = ("chapters/02", "chapters/03", "chapters/04")
 # the first page fetches ahead half a second after it has loaded
 FETCH_AHEAD = 1500
 
@@ -16,7 +17,7 @@ def test_a_reader_pays_once(browser, server):
             page.wait_for_timeout(300 if number else FETCH_AHEAD)
             new = {address: size for address, size in visit.loaded.items() if address not in known}
             known |= new.keys()
-            total, limit = sum(new.values()), LATER if number else FIRST
+            total, limit = sum(new.values()), THEORY if path.startswith(THEORY_PAGES) else LATER if number else FIRST
             print(f"{total / 1000:8.0f} kB  {path}")
             heaviest = sorted(((size, address) for address, size in new.items()), reverse=True)[:5]
             assert total <= limit, f"{path}: {total} bytes, at most {limit}; the heaviest: {heaviest}"

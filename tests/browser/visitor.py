@@ -10,10 +10,10 @@ from playwright.sync_api import Browser, Page, Request, Route
 SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
 # pages that Sphinx makes beside those of the table of contents
 MADE_BY_SPHINX = ["search.html", "genindex.html"]
-# every plotly figure is drawn and every widget shown
+# every plotly figure and every explorable is drawn, and every widget shown
 DRAWN = """() => {
   const count = (selector) => document.querySelectorAll(selector).length;
-  return count(".tulip-plot") === count(".tulip-figure[data-drawn]")
+  return count(".tulip-plot, .tulip-explorable") === count(".tulip-figure[data-drawn]")
     && count(".widget-subarea .jupyter-widgets") >= count('script[type="application/vnd.jupyter.widget-view+json"]');
 }"""
 

@@ -45,7 +45,7 @@ export default {
       cone: chart.dots("l-bound", { color: "green", symbol: "square" }),
       parabola: chart.dots("c-bound", { color: "pink", symbol: "diamond", radius: 6 }),
     };
-    const level = chart.label("level-name", { anchor: "end", dx: -4 });
+    const level = chart.label("level-name", { anchor: "end", dx: -4, dy: 16 });
     const words = readout();
     el.append(words.node);
 

@@ -19,8 +19,8 @@ IMAGES := $(or $(TULIP_DATA),$(if $(wildcard data/cifar-10-*),cifar10,sample))
 
 CODE := $(shell find tulip_lite -name '*.py' -o -name '*.mjs' -o -name '*.css')
 DATA := $(shell find data/sample data/paper data/results -type f 2>/dev/null)
-CHAPTERS := $(shell find chapters -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*')
-PAGES := _config.yml _toc.yml references.bib $(wildcard *.md chapters/*.md) $(shell find _static _templates -type f)
+CHAPTERS := $(shell find chapters -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*') errata.ipynb
+PAGES := _config.yml _toc.yml references.bib $(wildcard *.md api/*.md chapters/*.md) $(shell find _static _templates -type f)
 
 .PHONY: help book test lab notebooks lint format screenshot clean
 
@@ -34,7 +34,7 @@ test: export TULIP_DATA := sample
 test: .venv/ready lint ## check everything: lint, unit tests, chapters, the pages in a browser (quick to slow)
 	$(BIN)/python -m pytest tests --ignore=tests/browser
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg \
-		--nbval-cell-timeout=300 chapters
+		--nbval-cell-timeout=300 chapters errata.ipynb
 	@$(MAKE) --no-print-directory book
 	$(BIN)/python -m pytest tests/browser
 

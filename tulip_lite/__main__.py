@@ -10,6 +10,7 @@ from tulip_lite import recipes
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Runs one command. arguments: by default the process's. Returns its exit status: 0, 1 for an error, 130 if stopped."""
     parser = argparse.ArgumentParser("python -m tulip_lite", description="The Tulip book's experiments")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
 

@@ -70,6 +70,7 @@ class Store:
         self.identity = identity
 
     def save(self, model: nn.Module, optimizer: torch.optim.SGD, rate, history: list[dict]) -> None:
+        """Writes the state after an epoch, whole or not at all. rate: the scheduler."""
         tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
         for name, parameter in model.named_parameters():
             momentum = optimizer.state[parameter].get("momentum_buffer")

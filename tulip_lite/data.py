@@ -46,6 +46,7 @@ class Split:
         return len(self.labels)
 
     def to(self, device: torch.device | str) -> Split:
+        """The same images and labels on `device`."""
         return Split(self.images.to(device), self.labels.to(device))
 
     def tensors(self) -> tuple[Tensor, Tensor]:

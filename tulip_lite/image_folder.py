@@ -1,4 +1,7 @@
-"""Any folder of images as tensors: `<root>/{train,test}/<class>/*.{png,jpg}`, decoded once and then cached."""
+"""Any folder of images as tensors, decoded once and then cached.
+
+The images lie in `<root>/{train,test}/<class>/*.{png,jpg}`.
+"""
 
 from __future__ import annotations
 

@@ -119,9 +119,11 @@ class GradientPenalty:
 class AdversarialTraining:
     """Mean cross-entropy at the images PGD finds (Madry et al. 2018), the paper's "7-step AT".
 
-    norm, radius, steps, step_size: of the attack, pixel units. The attack runs in eval mode from a random start and
-    is clamped to [0, 1]; the loss is then taken in the model's own mode. See `attacks.pgd` for what differs from the
-    authors' code. ValueError for an unknown norm, radius < 0, step_size ≤ 0 or steps < 1.
+    norm, radius, steps, step_size: of the attack, pixel units.
+
+    The attack runs in eval mode from a random start and is clamped to [0, 1]; the loss is then taken in the model's
+    own mode. See `attacks.pgd` for what differs from the authors' code.
+    ValueError for an unknown norm, radius < 0, step_size ≤ 0 or steps < 1.
     """
 
     norm: str = "linf"

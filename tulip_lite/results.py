@@ -1,8 +1,8 @@
 """What this project measured: one folder a network, data/results/<profile>/<recipe>/, each file written whole.
 
-weights.safetensors    the trained network
-per_image.safetensors  a column for each measured quantity over the test images, see `measure.per_image`
-card.json              recipe, seed, commit, versions, processor, data set, seconds, errors; the history of training
+- `weights.safetensors`: the trained network
+- `per_image.safetensors`: a column for each measured quantity over the test images, see `measure.per_image`
+- `card.json`: recipe, seed, commit, versions, processor, data set, seconds, errors; the history of training
 """
 
 from __future__ import annotations

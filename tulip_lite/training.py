@@ -89,6 +89,7 @@ def choose_precision(precision: str, objective: Objective, device: torch.device)
 
 
 def default_device() -> torch.device:
+    """The first GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+# few readers see the still picture of a figure that a script draws, all carry it in the notebook
+STILL_DPI = 96
 # four colours and a grey with at least 3:1 contrast to white and to the book's dark page, told apart without
 # seeing red and green as different (after Okabe and Ito)
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#7F7F7F")
@@ -61,10 +63,10 @@ def show(
     size: dict[str, Any] = {}
     if hasattr(figure, "to_plotly_json"):
         data: dict[str, Any] = {PLOTLY: _plotly_json(figure)}
-        texts["still"] = _png(_drawn_by_matplotlib(figure))[0]
+        texts["still"] = _png(_drawn_by_matplotlib(figure), STILL_DPI)[0]
     elif hasattr(figure, "still"):
         data = {WIDGET: {"model_id": figure.model_id, "version_major": 2, "version_minor": 0}}
-        texts["still"] = _png(figure.still())[0]
+        texts["still"] = _png(figure.still(), STILL_DPI)[0]
     elif hasattr(figure, "savefig"):
         png, size = _png(figure)
         data = {"image/png": png}
@@ -118,13 +120,13 @@ def _drawn_by_matplotlib(figure: plotly.graph_objects.Figure) -> matplotlib.figu
     return still
 
 
-def _png(figure: matplotlib.figure.Figure) -> tuple[str, dict[str, Any]]:
+def _png(figure: matplotlib.figure.Figure, dpi: int = 144) -> tuple[str, dict[str, Any]]:
     """A matplotlib figure as base64 PNG, with the size in CSS pixels (96 an inch) it is to be shown at."""
     from matplotlib import pyplot
 
     width, height = figure.get_size_inches() * 96
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=144, facecolor="white")
+    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
     # 256 colours of the picture's own: a third of the bytes, and a page of pictures has to stay below 400 kB. Saved anew
     # it carries no time or version, so that a re-run stores the same bytes
     small = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)

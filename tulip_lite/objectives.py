@@ -100,9 +100,8 @@ class GradientPenalty:
 
     def penalty(self, model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """(ℓ(x), squared dual norm of ∇ₓℓ(x)), each (B,) and differentiable in the weights."""
-        check_float(
-            x
-        )  # the range is not checked: a model may take images in normalised units, λ and h are then in those
+        # the range is not checked: a model may take images in normalised units, λ and h are then in those
+        check_float(x)
         x = x.detach().requires_grad_()
         loss = cross_entropy(model(x), y)
         squared = METHODS[self.method](loss, x, lambda z: cross_entropy(model(z), y), norms.get(self.norm), self.h)

@@ -1,9 +1,14 @@
-"""Tables of what was measured, as Markdown: every number comes from a result file."""
+"""Tables of what was measured, as Markdown: every number comes from a result file or a measurement, none is typed."""
 
 from __future__ import annotations
 
+import inspect
+import textwrap
 from collections.abc import Mapping
 
+import torch
+
+from tulip_lite.difference_error import ORDERS, DifferenceErrors, best_step
 from tulip_lite.results import Result
 
 
@@ -30,3 +35,55 @@ def networks(shipped: Mapping[str, Result], norm: str = "l2", radius: float = 0.
         f"PGD on {pgd['images']} of them. One seed each. {card['processor']}, {card['threads']} threads, torch {card['torch']}.",
     ]
     return "\n".join(rows)
+
+
+def costs(record: Mapping, derived: Mapping[str, float], counted: Mapping[str, float]) -> str:
+    """A row an objective: the cost of its training step in forward passes as derived and as counted, and in time as measured.
+
+    record: data/results/bench/objectives.json, of `bench.objectives`; its rows that `derived` and `counted` name are shown.
+    derived, counted: {row: forward passes}. Times are ratios to the first row's, with their quartiles.
+    """
+    first = next(iter(derived))
+    rows = [
+        "| objective | passes, derived | passes, counted | ratio by count | ratio in time | quartiles | ms a step |",
+        "| --- | --: | --: | --: | --: | --: | --: |",
+    ]
+    for name, passes in derived.items():
+        row = record["rows"][name]
+        low, high = row["quartiles"]
+        rows.append(
+            f"| {name} | {passes:g} | {counted[name]:.1f} | {counted[name] / counted[first]:.1f} | {row['ratio']:.1f} "
+            f"| {low:.1f} to {high:.1f} | {row['milliseconds']:.0f} |"
+        )
+    rows += [
+        "",
+        f"Time: medians of {record['rounds']} rounds, PocketNet, float32, batches of {record['batch']}. {record['processor']}, "
+        f"{record['threads']} threads, GPU: {record['gpu'] or 'none'}, torch {record['torch']}.",
+    ]
+    return "\n".join(rows)
+
+
+def best_steps(errors: Mapping[str, DifferenceErrors], h: float = 0.01, method: str = "finite-difference") -> str:
+    """A row a network and precision: the best step and its error by the formula, and the error measured at `h`.
+
+    Medians over the images. ValueError where `h` is not among the steps measured.
+    """
+    rows = [
+        f"| network | precision | best h | error there | error measured at h = {h:g} |",
+        "| --- | --- | --: | --: | --: |",
+    ]
+    for name, found in errors.items():
+        at = torch.isclose(found.steps, torch.tensor(h, dtype=found.steps.dtype)).nonzero().flatten()
+        if not len(at):
+            raise ValueError(f"h = {h:g} is not among the steps measured: {found.steps.tolist()}")
+        for precision in dict.fromkeys(precision for precision, _ in found.relative):
+            best, least = best_step(*found.coefficients(precision, method), ORDERS[method])
+            measured = found.median(precision, method)[at[0]].item()
+            rows.append(f"| `{name}` | {precision} | {best:.2g} | {100 * least:.2g} % | {100 * measured:.2g} % |")
+    return "\n".join(rows)
+
+
+def source(*pieces: object) -> str:
+    """The source text of functions and methods as the package has it, a block of Markdown."""
+    texts = [textwrap.dedent(inspect.getsource(piece)).rstrip() for piece in pieces]
+    return "```python\n" + "\n\n".join(texts) + "\n```"

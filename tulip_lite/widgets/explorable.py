@@ -6,7 +6,7 @@ against Python), and a view that draws (`<module>_view.mjs`, with what all views
 
 from __future__ import annotations
 
-import base64
+import json
 import re
 from importlib import resources
 from typing import TYPE_CHECKING, ClassVar
@@ -18,18 +18,35 @@ if TYPE_CHECKING:
 
 _FOLDER = resources.files("tulip_lite.widgets")
 _IMPORT = re.compile(r'(?<=from ")\./([\w.]+)(?=";)')
+# gives each module an address of its own, in an order in which those it imports have theirs already
+_LOADER = """const texts = %s;
+const addresses = {};
+for (const [name, text] of Object.entries(texts)) {
+  const linked = text.replace(/(?<=from ")\\.\\/([\\w.]+)(?=";)/g, (_, imported) => addresses[imported]);
+  addresses[name] = URL.createObjectURL(new Blob([linked], { type: "text/javascript" }));
+}
+const view = (await import(addresses[%s])).default;
+Object.values(addresses).forEach((address) => URL.revokeObjectURL(address));
+export default view;
+"""
 
 
 def joined(name: str) -> str:
-    """The text of an ES module with the modules that it imports (`from "./other.mjs";`) inside it, as data: addresses.
+    """One ES module that holds the module `name` and all that it imports (`from "./other.mjs";`), each text once.
 
     A widget travels as one text, and a page read from a disk may not import files beside it.
     """
+    texts: dict[str, str] = {}
 
-    def inlined(found: re.Match) -> str:
-        return "data:text/javascript;base64," + base64.b64encode(joined(found[1]).encode()).decode()
+    def collect(module: str) -> None:
+        text = (_FOLDER / module).read_text(encoding="utf-8")
+        for imported in _IMPORT.findall(text):
+            if imported not in texts:
+                collect(imported)
+        texts[module] = text
 
-    return _IMPORT.sub(inlined, (_FOLDER / name).read_text(encoding="utf-8"))
+    collect(name)
+    return _LOADER % (json.dumps(texts, ensure_ascii=False), json.dumps(name))
 
 
 class Explorable(anywidget.AnyWidget):

@@ -286,3 +286,21 @@ def test_the_page_opens_with_a_trained_network_and_its_picture():
     assert [ax.get_title() for ax in figure.axes] == ["λ = 0", "λ = 0.1"]
     labels = [text.get_text().split(" 0")[0] for text in figure.axes[1].get_legend().get_texts()]
     assert labels == ["L-bound", "C-bound", "nearest attack"]
+
+
+def test_the_exercise_on_both_constants():
+    """Chapter "All of it in two dimensions": the bound from L and C together stays inside, and is the best of the three."""
+    net = playground.network(playground.initial_weights(), "smooth-relu")
+    playground.train(net, POINTS, 0.1, 600)
+    x, y = playground.tensors(POINTS)
+    margin, gradient, _ = playground.margin_derivatives(net, x, y)
+    L, C = playground.constants(net, x)
+    slope = gradient.norm(dim=1)
+    both = bounds.slope_limited_bound(-margin, slope, L, C)
+    better = torch.maximum(bounds.lipschitz_bound(-margin, L), bounds.curvature_bound(-margin, slope, C))
+    side = torch.linspace(-playground.EDGE, playground.EDGE, 281, dtype=torch.float64)
+    nodes = torch.cartesian_prod(side, side)
+    same = net(nodes).argmax(1)[None] == y[:, None]
+    distance = torch.cdist(x, nodes).masked_fill(same, torch.inf).amin(1)
+    assert (both <= distance).all() and (both >= better * (1 - 1e-12)).all()
+    assert both.mean() > better.mean()

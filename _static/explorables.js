@@ -8,6 +8,7 @@
     return {
       get: (name) => state[name],
       set(name, value) {
+        if (state[name] === value) return;
         state[name] = value;
         for (const listener of listeners[`change:${name}`] ?? []) listener();
       },
@@ -34,6 +35,14 @@
     const figures = document.querySelectorAll(".tulip-figure:has(> .tulip-explorable)");
     if (!figures.length) return;
     const { state } = JSON.parse(document.querySelector('script[type="application/vnd.jupyter.widget-state+json"]').textContent);
-    for (const figure of figures) await draw(figure, state);
+    for (const figure of figures) {
+      try {
+        await draw(figure, state);
+      } catch (error) {
+        // the still picture for browsers without scripts will do
+        figure.querySelector(".tulip-explorable").innerHTML = figure.querySelector("noscript").textContent;
+        console.error(error);
+      }
+    }
   });
 })();

@@ -4,6 +4,9 @@
   const assets = new URL("../assets/", document.currentScript.src);
   const later = ["plotly.min.js", "widgets/embed.js"]; // MathJax is on the first page
   const fetchLater = () => {
+    // once a visit: later pages find it in the browser's cache
+    if (sessionStorage.getItem("tulip-fetched")) return;
+    sessionStorage.setItem("tulip-fetched", "true");
     for (const path of later) {
       const href = new URL(path, assets).href;
       if (document.querySelector(`script[src="${href}"]`)) continue; // this page has it already

@@ -33,3 +33,29 @@ def test_an_activation_stands_beside_the_relu():
     u = torch.linspace(-1, 1, 5)
     first, second = bound_figures.activation(u, {"σ": u**2, "σ′": 2 * u}).axes
     assert list(first.lines[0].get_ydata()) == list(u.relu()) and list(second.lines[0].get_ydata()) == list(2 * u)
+
+
+def test_every_curve_is_drawn_in_a_look_of_its_own_or_refused():
+    values = {name: torch.tensor([1.0, 2.0]) for name in "abcde"}
+    four = {name: values[name] for name in "abcd"}
+    for figure, ours in (
+        (bound_figures.against_attacks(four, values["a"]), slice(1, None, 2)),
+        (bound_figures.against_temperature([1, 10], four), slice(None)),
+    ):
+        lines = figure.axes[0].lines[ours]
+        assert [line.get_label() for line in lines] == list("abcd")
+        assert len({line.get_color() for line in lines}) == len({line.get_marker() for line in lines}) == 4
+    attack, *bounds = bound_figures.against_attacks(four, values["a"]).axes[0].lines
+    assert attack.get_color() not in {line.get_color() for line in bounds}
+    for draw in (
+        lambda: bound_figures.against_attacks(values, values["a"]),
+        lambda: bound_figures.against_temperature([1, 10], values),
+    ):
+        with pytest.raises(ValueError, match="5 curves, but colours and marks for only 4"):
+            draw()
+
+
+def test_an_activation_may_come_alone():
+    u = torch.linspace(-1, 1, 5)
+    (axis,) = bound_figures.activation(u, {"σ": u**2}).axes
+    assert list(axis.lines[1].get_ydata()) == list(u**2)

@@ -175,7 +175,7 @@ def test_unknown_names_are_refused(smooth_net, arguments, complaint):
 
 def test_a_zero_gradient_is_refused():
     model = LinearModel(torch.zeros(12, dtype=torch.float64))
-    with pytest.raises(ValueError, match="zero gradient at image 0"):
+    with pytest.raises(ValueError, match="slope 0 at image 0"):
         errors_against_h(model, images()[0], torch.zeros(6, dtype=torch.long), [1e-2])
 
 
@@ -214,3 +214,23 @@ def test_training_mode_does_not_matter():
         errors[training] = weight_gradient_errors(model, x, y, [1e-2])[0]
         assert model.training is training
     torch.testing.assert_close(errors[True], errors[False])
+
+
+def test_a_slope_that_is_no_number_is_refused(smooth_net):
+    x, y = images()
+    x[3, 0, 0, 0] = torch.nan
+    with pytest.raises(ValueError, match="slope nan at image 3"):
+        errors_against_h(smooth_net, x, y, [1e-2])
+
+
+def test_numbers_that_make_no_sense_are_refused(smooth_net):
+    for hs in ([1e-2, 0.0], [-1e-2]):
+        with pytest.raises(ValueError, match="h must be a finite number > 0"):
+            errors_against_h(smooth_net, *images(), hs)
+    with pytest.raises(ValueError, match="truncation must be"):
+        best_step(0.0, 1.0)
+    with pytest.raises(ValueError, match="rounding must be"):
+        best_step(1.0, 0.0)
+    for steps in ([1e-3, 1e-1], [1e-2, 1e-2], []):
+        with pytest.raises(ValueError, match=r"needs two steps from 0.01 to 0.05, got \["):
+            slope_in_h(torch.tensor(steps), torch.ones(len(steps)), 0.01, 0.05)

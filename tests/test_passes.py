@@ -43,3 +43,11 @@ def test_convolutions_count_too():
 def test_a_model_without_products_is_refused():
     with pytest.raises(ValueError, match="Flatten has neither convolutions nor matrix products"):
         forward_passes(CrossEntropy(), nn.Flatten(), torch.rand(2, 3, 1, 1), torch.tensor([0, 1]))
+
+
+def test_the_model_is_left_as_it_was():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 10)).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    forward_passes(GradientPenalty(), model, torch.rand(2, 3, 4, 4), torch.tensor([0, 1]))
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())

@@ -130,6 +130,12 @@ def test_an_l2_curvature_in_the_linf_formula_is_no_bound():
     value, claimed = linf_exercise(curvature=1.0, delta=0.1, pixels=8)
     assert value > 2 * claimed
     assert value == pytest.approx(penalty_strength(0.1, 8.0).item() / 2 * 8**2)
+    # no other v does better: 100 of any size, 100 near the best, 4 · (1, …, 1)
+    generator = torch.Generator().manual_seed(3)
+    v = torch.randn(200, 8, generator=generator, dtype=torch.float64)
+    v = torch.cat([4 * v[:100], 4 + 0.02 * v[100:]])
+    objective = v.sum(1) + v.pow(2).sum(1) / 2 - v.abs().amax(1) ** 2 / 0.2
+    assert (objective <= value).all() and objective.max() > 0.9 * value
 
 
 def test_bad_input_gets_one_clear_line():

@@ -47,3 +47,31 @@ def test_a_slice_of_a_linear_loss_is_straight_and_its_slope_known(linear):
     torch.testing.assert_close(found, (value[:, None] + slope[:, None] * distances).detach())
     with pytest.raises(ValueError, match="direction at index 0 is zero"):
         slices.along(loss, x, y, torch.zeros_like(x), distances)
+
+
+def test_a_tiny_direction_is_a_direction_and_nan_is_none(linear):
+    x, y = torch.rand(2, 3, 4, 4), torch.tensor([0, 1])
+    loss = losses.of(linear, lambda logits, y: logits[:, 0])
+    distances, d = torch.tensor([0.0, 0.5]), linear.weight.detach().expand(2, 3, 4, 4)
+    torch.testing.assert_close(slices.along(loss, x, y, 1e-30 * d, distances), slices.along(loss, x, y, d, distances))
+    d = d.clone()
+    d[1, 0, 0, 0] = math.nan
+    with pytest.raises(ValueError, match="direction at index 1 is zero or NaN"):
+        slices.along(loss, x, y, d, distances)
+
+
+@pytest.mark.parametrize("radii", [[], [0.1, 0.1], [0.2, 0.1], [0.0, 0.1], [-0.1], [0.1, math.nan]])
+def test_radii_must_increase(linear, radii):
+    with pytest.raises(ValueError, match="radii must be increasing"):
+        slices.nearest_found(linear, torch.rand(1, 3, 4, 4), torch.tensor([0]), radii)
+
+
+def test_bad_images_and_labels_are_refused(linear):
+    x, y = torch.rand(2, 3, 4, 4), torch.tensor([0, 1])
+    for images, labels, words in (
+        (x + 2, y, r"images must lie in \[0, 1\]"),
+        (x, y + 1, r"labels must lie in \[0, 2\), got 2 at index 1"),
+        (x, y[:1], r"labels must have shape \(2,\)"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            slices.nearest_found(linear, images, labels, [0.1])

@@ -31,10 +31,17 @@ def test_costs_are_those_of_the_record():
         assert text in rows[5]
 
 
-def test_the_shipped_record_has_what_the_table_wants():
+def test_the_shipped_record_s_first_row_is_the_baseline():
     record = json.loads((results.RESULTS / "bench" / "objectives.json").read_text())
     rows = tables.costs(record, DERIVED, DERIVED).splitlines()
-    assert cells(rows[3])[-1] == f"{record['rows']['finite difference']['milliseconds']:.0f}"
+    name, *_, ratio, quartiles, _ = cells(rows[2])
+    assert (name, ratio, quartiles) == ("cross-entropy", "1.0", "1.0 to 1.0")
+    with pytest.raises(ValueError, match="first row, 'finite difference', must be the record's baseline"):
+        tables.costs(record, dict(reversed(DERIVED.items())), DERIVED)
+    with pytest.raises(ValueError, match="no row 'guess' in the record: there are 'cross-entropy'"):
+        tables.costs(record, DERIVED | {"guess": 1}, DERIVED | {"guess": 1})
+    with pytest.raises(ValueError, match="no row 'finite difference' in the counts"):
+        tables.costs(record, DERIVED, {"cross-entropy": 3})
 
 
 @pytest.fixture

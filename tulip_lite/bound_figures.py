@@ -16,19 +16,28 @@ if TYPE_CHECKING:
 _MARKS = ("s", "D", "^", "v")
 
 
+def _looks(names: Mapping[str, object], colors: Sequence[str]) -> list[tuple[str, str]]:
+    """A colour and a mark for each name. ValueError where there are more names than looks."""
+    looks = list(zip(colors, _MARKS, strict=False))
+    if len(names) > len(looks):
+        raise ValueError(f"{len(names)} curves, but colours and marks for only {len(looks)}: draw them in two figures")
+    return looks[: len(names)]
+
+
 def against_attacks(lower: Mapping[str, Tensor], distance: Tensor) -> matplotlib.figure.Figure:
     """Each bound and the distance of the nearest known adversarial image, the images sorted by the latter.
 
     lower: name -> bounds (B,); distance: (B,), ℓ2 pixel units. A bound above the distance, which is refuted, gets a ring.
-    ValueError where a bound has another number of images.
+    ValueError where a bound has another number of images, and for more than four bounds.
     """
     from matplotlib import pyplot
 
+    looks = _looks(lower, (COLORS[0], *COLORS[2:]))
     order = distance.argsort()
     rank = torch.arange(1, len(order) + 1)
     figure, axis = pyplot.subplots(figsize=(7.5, 4.2))
     axis.plot(rank, distance[order], "o-", color=COLORS[1], label="distance an attack needs")
-    for (name, bound), color, mark in zip(lower.items(), (COLORS[0], COLORS[2], COLORS[3]), _MARKS, strict=False):
+    for (name, bound), (color, mark) in zip(lower.items(), looks, strict=True):
         if bound.shape != distance.shape:
             raise ValueError(f"{name} has {len(bound)} bounds for {len(distance)} distances")
         axis.plot(rank, bound[order], mark, color=color, label=name, markersize=5)
@@ -44,11 +53,15 @@ def against_attacks(lower: Mapping[str, Tensor], distance: Tensor) -> matplotlib
 def against_temperature(
     temperatures: Sequence[float], track: Mapping[str, Sequence[float]]
 ) -> matplotlib.figure.Figure:
-    """Curves over the temperature, both axes logarithmic. track: name -> one number for each temperature."""
+    """Curves over the temperature, both axes logarithmic. track: name -> one number for each temperature.
+
+    ValueError for more than four curves.
+    """
     from matplotlib import pyplot
 
+    looks = _looks(track, COLORS)
     figure, axis = pyplot.subplots(figsize=(7.5, 3.8))
-    for (name, values), color, mark in zip(track.items(), (COLORS[0], COLORS[1], COLORS[2]), _MARKS, strict=False):
+    for (name, values), (color, mark) in zip(track.items(), looks, strict=True):
         axis.loglog(temperatures, values, f"{mark}-", color=color, label=name)
     axis.set(xlabel=r"temperature $\tau$")
     axis.grid(color="#d0d0d0")
@@ -61,7 +74,8 @@ def activation(u: Tensor, curves: Mapping[str, Tensor]) -> matplotlib.figure.Fig
     """A panel for each of an activation and its derivatives over u, (N,); the ReLU, dashed, in the first."""
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(curves), figsize=(7.5, 2.6))
+    figure, axes = pyplot.subplots(1, len(curves), figsize=(7.5, 2.6), squeeze=False)
+    axes = axes[0]
     axes[0].plot(u, u.relu(), "--", color="black", linewidth=1)
     for axis, (name, values) in zip(axes, curves.items(), strict=True):
         axis.plot(u, values, color=COLORS[0], linewidth=2)

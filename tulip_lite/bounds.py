@@ -28,7 +28,7 @@ def curvature_bound(gap: Tensor, gradient_norm: Tensor, curvature: float | Tenso
     gap: (B,), loss units. gradient_norm: ‖∇ℓ(x)‖₂, (B,). curvature: C, a number or (B,), an upper bound on the largest
     eigenvalue of the Hessian, loss per squared pixel unit. Returns (B,), ℓ2 pixel units.
     Computed as 2 gap / (‖g‖ + √(…)), which does not cancel for small C and tends to gap/‖g‖ as C → 0.
-    With a zero gradient it is √(2 gap / C); the paper's text lacks the 2.
+    With a zero gradient it is √(2 gap / C); the paper's text has √gap / C.
     ValueError if C is not positive and finite, a gradient norm is negative or infinite, or anything is NaN.
     """
     curvature = _like(gap, curvature)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from tulip_lite import norms
+from tulip_lite.checks import check_positive
 from tulip_lite.losses import cross_entropy
 from tulip_lite.models import evaluating
 from tulip_lite.norms import per_image
@@ -60,14 +61,20 @@ class DifferenceErrors:
 
 
 def best_step(truncation: float, rounding: float, order: int = 1) -> tuple[float, float]:
-    """The h that minimises T hᵖ + R / h, (R / (pT))^(1/(p+1)), and the error there. T, R > 0; p = `order`."""
+    """The h that minimises T hᵖ + R / h, (R / (pT))^(1/(p+1)), and the error there. p = `order`. ValueError unless T, R > 0."""
+    check_positive(truncation=truncation, rounding=rounding)
     h = (rounding / (order * truncation)) ** (1 / (order + 1))
     return h, truncation * h**order + rounding / h
 
 
 def slope_in_h(steps: Tensor, errors: Tensor, low: float, high: float) -> float:
-    """The slope of log error against log h, fitted over low ≤ h ≤ high: the order of convergence. steps, errors: (H,)."""
+    """The slope of log error against log h, fitted over low ≤ h ≤ high: the order of convergence. steps, errors: (H,).
+
+    ValueError for fewer than two different steps in that range.
+    """
     within = (steps >= low * 0.999) & (steps <= high * 1.001)
+    if len(steps[within].unique()) < 2:
+        raise ValueError(f"a slope needs two steps from {low:g} to {high:g}, got {steps[within].tolist()}")
     logs = steps[within].log()
     logs = logs - logs.mean()
     return ((logs * errors[within].log()).sum() / (logs**2).sum()).item()
@@ -84,21 +91,25 @@ def errors_against_h(
 ) -> DifferenceErrors:
     """Relative error of the difference quotients of the cross-entropy at each image, for every step, precision and method.
 
-    model: evaluated in eval mode; copies of it in float64 and float32 are made. x: (B, C, H, W); y: (B,); hs: H steps > 0.
+    model: left alone; evaluated in eval mode are three copies, one in float64 and two in float32 (one of them under autocast).
+    x: (B, C, H, W); y: (B,); hs: H steps > 0.
     The direction d and the true slope are those of the float64 copy. In "float32" the images, the weights and the loss are
     float32. "bfloat16" is what mixed-precision training does: weights, images and x + hd in float32, the network under
     bfloat16 autocast (which rounds what enters a convolution), the loss in float32.
-    ValueError for an unknown precision or method, and for a zero gradient, of which no relative error exists.
+    ValueError for an unknown precision or method, for a step that is not > 0, and for a slope that is zero, NaN or infinite, of
+    which no relative error exists.
     """
     for kind, asked, known in (("precision", precisions, UNITS), ("method", methods, ORDERS)):
         if unknown := [name for name in asked if name not in known]:
             raise ValueError(f"unknown {kind} {unknown[0]!r}: choose one of {', '.join(map(repr, known))}")
     steps, x = torch.as_tensor(hs, dtype=torch.float64), x.double()
+    for h in steps.tolist():
+        check_positive(h=h)
     losses = {name: _loss_in(name, model, y) for name in UNITS}
     d = _direction(losses["float64"], x, norm)
     loss, slope, second, third = directional_derivatives(losses["float64"], x, d)
-    if not (slope > 0).all():
-        raise ValueError(f"the loss has a zero gradient at image {int((slope <= 0).nonzero()[0])}: it has no slope")
+    if len(bad := (~((slope > 0) & slope.isfinite())).nonzero().flatten()):
+        raise ValueError(f"the loss has slope {slope[bad[0]]:g} at image {int(bad[0])}: no relative error exists there")
 
     relative = {(name, method): x.new_zeros(len(steps), len(x)) for name in precisions for method in methods}
     with torch.no_grad():

@@ -65,6 +65,7 @@ def show(
         data: dict[str, Any] = {PLOTLY: _plotly_json(figure)}
         texts["still"] = _png(_drawn_by_matplotlib(figure), STILL_DPI)[0]
     elif hasattr(figure, "still"):
+        figure.alt = alt
         data = {WIDGET: {"model_id": figure.model_id, "version_major": 2, "version_minor": 0}}
         texts["still"] = _png(figure.still(), STILL_DPI)[0]
     elif hasattr(figure, "savefig"):

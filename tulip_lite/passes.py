@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -36,10 +37,11 @@ def forward_passes(objective: Objective, model: nn.Module, x: Tensor, y: Tensor)
     """Operations of `objective(model, x, y).backward()` in units of those of `model(x)`.
 
     Convolutions and matrix products only, forward and backward; activations, normalisations and memory cost time too, but are
-    not counted. The gradients of the weights are left in place. x: (B, C, H, W); y: (B,).
+    not counted. Run on a copy: the model's gradients and batch statistics stay as they are. x: (B, C, H, W); y: (B,).
     ValueError for a model without convolutions and matrix products.
     """
-    one = _operations(lambda: model(x))
+    copied = copy.deepcopy(model)
+    one = _operations(lambda: copied(x))
     if not one:
         raise ValueError(f"{type(model).__name__} has neither convolutions nor matrix products to count")
-    return _operations(lambda: objective(model, x, y).backward()) / one
+    return _operations(lambda: objective(copied, x, y).backward()) / one

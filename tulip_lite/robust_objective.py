@@ -30,8 +30,8 @@ def penalty_strength(delta: float | Tensor, curvature: float | Tensor) -> Tensor
 def covered_delta(strength: float | Tensor, curvature: float | Tensor) -> Tensor:
     """δ = λ/(1 + λC), the cost that a penalty of strength λ covers: the inverse of `penalty_strength`.
 
-    It is below λ and below 1/C. strength: λ > 0; curvature: C ≥ 0; units as there. ValueError for λ ≤ 0, C < 0, or values that
-    are not finite.
+    It is at most λ and, for C > 0, below 1/C. strength: λ > 0; curvature: C ≥ 0; units as there. ValueError for λ ≤ 0, C < 0, or
+    values that are not finite.
     """
     strength, curvature = _positive("strength", strength), _not_negative("curvature", curvature)
     return strength / (1 + strength * curvature)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from tulip_lite import norms
 from tulip_lite.attacks.pgd import pgd
+from tulip_lite.checks import check_images, check_labels, check_logits
 from tulip_lite.models import evaluating
 
 
@@ -27,11 +30,18 @@ def nearest_found(
     x: (B, C, H, W) in [0, 1]; y: (B,); radii: increasing, pixel units, each tried with `steps` steps from a random start drawn
     with `seed`. A found image is then pulled back on the line to x until just before it is classified correctly (20 bisections),
     which makes its distance finer than the radii. Images misclassified from the start have distance 0.
+    TypeError or ValueError for bad images or labels; ValueError for radii that are none, not increasing or not > 0.
     """
+    if not len(radii) or not all(a < b for a, b in pairwise([0, *radii])):
+        raise ValueError(f"radii must be increasing numbers > 0, at least one, got {list(radii)}")
+    check_images(x)
     start = torch.Generator(x.device).manual_seed(seed)
     best, distance = x.clone(), torch.full((len(x),), torch.inf, dtype=x.dtype, device=x.device)
     with evaluating(model), torch.no_grad():
-        distance[model(x).argmax(1) != y] = 0
+        logits = model(x)
+        check_logits(logits)
+        check_labels(y, logits.shape[1], len(x))
+        distance[logits.argmax(1) != y] = 0
         for radius in radii:
             left = distance.isinf()
             if not left.any():
@@ -71,11 +81,10 @@ def along(
 ) -> Tensor:
     """loss(x + r d, y) for each r in `distances`: (B, R). d is `direction`, (B, C, H, W), brought to ℓ2 length 1.
 
-    The points are not clipped to [0, 1]: a clipped line is no line. ValueError for a zero direction.
+    The points are not clipped to [0, 1]: a clipped line is no line. ValueError for a zero direction, or one with NaN.
     """
-    length = direction.flatten(1).norm(dim=1)
-    if not (length > 0).all():
-        raise ValueError(f"the direction at index {int((length == 0).nonzero()[0])} is zero: it leads nowhere")
-    d = direction / length.view(-1, 1, 1, 1)
+    d = norms.get("l2").steepest(direction)
+    if len(nowhere := (~d.flatten(1).any(1)).nonzero()):
+        raise ValueError(f"the direction at index {int(nowhere[0])} is zero or NaN: it leads nowhere")
     with torch.no_grad():
         return torch.stack([loss(x + r * d, y) for r in distances], 1)

@@ -42,8 +42,14 @@ def costs(record: Mapping, derived: Mapping[str, float], counted: Mapping[str, f
 
     record: data/results/bench/objectives.json, of `bench.objectives`; its rows that `derived` and `counted` name are shown.
     derived, counted: {row: forward passes}. Times are ratios to the first row's, with their quartiles.
+    ValueError for a row that is missing from either, and where the first row is not the record's baseline, of ratio 1.
     """
+    for where, there in (("record", record["rows"]), ("counts", counted)):
+        if missing := [name for name in derived if name not in there]:
+            raise ValueError(f"no row {missing[0]!r} in the {where}: there are {', '.join(map(repr, there))}")
     first = next(iter(derived))
+    if (ratio := record["rows"][first]["ratio"]) != 1:
+        raise ValueError(f"the first row, {first!r}, must be the record's baseline, of ratio 1; its ratio is {ratio:g}")
     rows = [
         "| objective | passes, derived | passes, counted | ratio by count | ratio in time | quartiles | ms a step |",
         "| --- | --: | --: | --: | --: | --: | --: |",

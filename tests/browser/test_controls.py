@@ -65,7 +65,7 @@ def test_every_control_of_an_explorable_changes_what_it_shows(visit):
 def drawing(explorable) -> list[str]:
     """What is drawn: the shapes, and the pixels of a canvas."""
     return explorable.evaluate(
-        "e => [...e.querySelectorAll('svg[role=img]')].map(s => s.innerHTML)"
+        "e => [...e.querySelectorAll('svg[aria-label]')].map(s => s.innerHTML)"
         ".concat([...e.querySelectorAll('canvas')].map(c => c.toDataURL()))"
     )
 

@@ -15,6 +15,9 @@ CELLS = [
     "from tulip_lite.widgets.bounds import BoundsExplorer\nexplorer = BoundsExplorer(gap=0.25)\nexplorer",
     "print('gap is', explorer.gap)",
     "explorer.gap = 1.0",
+    "from tulip_lite.widgets.cost import CostExplorer\nCostExplorer()",
+    "from tulip_lite.widgets.step import StepExplorer\nStepExplorer()",
+    "from tulip_lite.widgets.playground import Playground\nPlayground()",
 ]
 
 
@@ -52,10 +55,13 @@ def lab(tmp_path):
         yield address
     finally:
         server.terminate()
-        server.wait(30)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            server.kill()
 
 
-def test_the_widget_lives_in_jupyterlab(browser, lab):
+def test_the_explorables_live_in_jupyterlab(browser, lab):
     context = browser.new_context(viewport={"width": 1200, "height": 1000})
     page = context.new_page()
     page.goto(f"{lab}/lab/tree/explorable.ipynb?reset")
@@ -73,8 +79,8 @@ def test_the_widget_lives_in_jupyterlab(browser, lab):
                 return
 
     run(0)
-    explorable = page.locator(".tulip-explorable")
-    explorable.locator("svg[role=img] path[data-name=cone]").wait_for(timeout=60_000, state="attached")
+    explorable = page.locator(".tulip-explorable").first
+    explorable.locator("svg[aria-label] path[data-name=cone]").wait_for(timeout=60_000, state="attached")
     slider = explorable.locator("input[type=range]").first
     assert slider.get_attribute("aria-valuetext") == "0.25"
     # from the page to Python
@@ -87,4 +93,9 @@ def test_the_widget_lives_in_jupyterlab(browser, lab):
     page.wait_for_function(
         "() => document.querySelector('.tulip-explorable input').ariaValueText === '1'", timeout=30_000
     )
+    for i in (3, 4, 5):
+        run(i)
+        cells.nth(i).locator(".tulip-explorable svg[aria-label] path[d]").first.wait_for(
+            timeout=60_000, state="attached"
+        )
     context.close()

@@ -3,7 +3,7 @@
 THEMES = ["light", "dark"]
 WORDS = (
     ".tulip-plot svg text, figcaption, article p, .tulip-controls :is(span, output), "
-    ".tulip-explorable :is(svg text, li, span, output, p, button, select)"
+    ".tulip-explorable :is(svg text, li, span, p:not(.said), button, select)"
 )
 CONTRAST = """(selector) => {
   const channels = (colour) => {
@@ -56,7 +56,7 @@ def test_fits_and_can_be_read(visit):
             "() => [document.documentElement.scrollWidth, document.querySelector('main')?.scrollWidth ?? 0]"
         )
         assert max(wide) <= width, f"the page is {max(wide)} pixels wide on a screen of {width}"
-        for figure in page.locator(".tulip-plot .svg-container, .tulip-figure > img, svg[role=img]").all():
+        for figure in page.locator(".tulip-plot .svg-container, .tulip-figure > img, svg[aria-label]").all():
             box = figure.bounding_box()
             assert box["width"] > 200 and box["x"] + box["width"] <= width, f"a figure does not fit: {box}"
         words = page.evaluate(CONTRAST, WORDS)

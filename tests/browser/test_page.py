@@ -33,7 +33,7 @@ def test_everything_is_drawn(visit):
         assert drawn > 0, f"a figure without curves: {plot.get_attribute('aria-label')}"
     for explorable in page.locator(".tulip-explorable").all():
         curves = explorable.evaluate(
-            "e => [...e.querySelectorAll('svg[role=img] path')].filter(p => p.getAttribute('d')).length"
+            "e => [...e.querySelectorAll('svg[aria-label] path')].filter(p => p.getAttribute('d')).length"
         )
         assert curves > 0, f"an explorable without curves: {explorable.get_attribute('aria-label')}"
     assert page.locator(".js-plotly-plot:not(.tulip-plot)").count() == 0, (

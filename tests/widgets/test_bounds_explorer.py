@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import traitlets
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,22 +83,100 @@ def test_where_a_curve_of_points_crosses(maths):
     assert found["curvature"] == pytest.approx(3) and found["lipschitz"] == pytest.approx(1 + 3 * 0.95)
 
 
-def test_a_measured_slice_is_the_loss_on_the_line(smooth_net):
+@pytest.fixture
+def slice_of(smooth_net):
+    """measured(…) of the names given, on two images, both classified correctly by a wide margin; and what went in."""
+    with torch.no_grad():
+        smooth_net.last.weight.mul_(20)
     loss = losses.of(smooth_net, losses.soft_margin, kind="logsumexp")
-    x = torch.rand(2, 3, 2, 2, dtype=torch.float64)
-    y, x_adv = torch.tensor([0, 1]), x + 0.1
-    (slice_,) = measured("net", loss, {"second": 1}, x, y, x_adv, lipschitz=2.0, curvature=3.0)
+    x = torch.rand(2, 3, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y, x_adv = smooth_net(x).argmax(1), x + 0.1
+
+    def of(images, y=y, x_adv=x_adv, **constants):
+        return measured("net", loss, images, x, y, x_adv, **{"lipschitz": 2.0, "curvature": 3.0} | constants)
+
+    return of, loss, x, y, x_adv
+
+
+def test_a_measured_slice_is_the_loss_on_the_line(slice_of):
+    of, loss, x, y, _ = slice_of
+    (slice_,) = of({"second": 1})
     assert slice_["smooth"] and (slice_["lipschitz"], slice_["curvature"]) == (2.0, 3.0)
     assert slice_["gap"] == pytest.approx(-loss(x, y)[1].item())
     distance = 0.1 * math.sqrt(12)
     assert slice_["rs"][-1] == pytest.approx(1.6 * distance) and len(slice_["rs"]) == len(slice_["values"]) == 81
-    at = slice_["rs"].index(slice_["rs"][50])
-    there = x[1:] + slice_["rs"][at] / distance * 0.1
-    assert slice_["values"][at] == pytest.approx(loss(there, y[1:]).item(), rel=1e-5)
-    assert measured("net", loss, {"a": 0}, x, y, x_adv, lipschitz=2.0)[0]["smooth"] is False
+    there = x[1:] + slice_["rs"][50] / distance * 0.1
+    assert slice_["values"][50] == pytest.approx(loss(there, y[1:]).item(), rel=1e-5)
+    assert of({"a": 0}, curvature=None)[0]["smooth"] is False
 
 
-def test_the_still_picture_holds_both_losses_and_both_bounds():
-    figure = BoundsExplorer().still()
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert labels == ["a smooth network", "a ReLU network", "L-cone, L = 4.3", "C-parabola, C = 7.5"]
+def test_an_image_without_a_line_to_the_boundary_is_refused_by_name(slice_of):
+    of, _, x, y, x_adv = slice_of
+    with pytest.raises(ValueError, match="image 'wrong' counts as misclassified from the start"):
+        of({"right": 0, "wrong": 1}, y=torch.stack([y[0], (y[1] + 1) % 4]))
+    with pytest.raises(ValueError, match="image 'safe' has x_adv equal to x"):
+        of({"safe": 1}, x_adv=torch.stack([x_adv[0], x[1]]))
+
+
+@pytest.mark.parametrize("name", ["lipschitz", "curvature"])
+def test_the_constants_are_positive(name):
+    with pytest.raises(traitlets.TraitError):
+        BoundsExplorer(**{name: 0.0})
+
+
+def marks(axis):
+    """The points that the picture marks: {mark: [r, …]}, each on the level 0."""
+    found = {}
+    for line in axis.lines:
+        if line.get_marker() != "None":
+            assert list(line.get_ydata()) == [0]
+            found.setdefault(line.get_marker(), []).append(line.get_xdata()[0])
+    return found
+
+
+def test_the_still_picture_is_that_of_the_page(maths):
+    gap, gradient, L, C = 0.4, 0.25, 4.5, 8.0
+    (axis,) = BoundsExplorer(gap=gap, gradient=gradient, lipschitz=L, curvature=C).still().axes
+    labels = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert labels == ["a smooth network", "a ReLU network", "L-cone, L = 4.5", "C-parabola, C = 8"]
+    arguments = {"drawnSmooth": (gap, gradient), "drawnKinked": (gap, gradient), "cone": (gap, L),
+                 "parabola": (gap, gradient, C)}  # fmt: skip
+    for line, (name, constants) in zip(axis.lines, arguments.items(), strict=False):
+        rs, values = (data.tolist() for data in line.get_data())
+        assert values[::20] == pytest.approx([maths(name, r, *constants) for r in rs[::20]], abs=1e-12), name
+    rs = axis.lines[0].get_xdata().tolist()
+    crossings = [maths("crossing", rs, line.get_ydata().tolist()) for line in axis.lines[:2]]
+    bounds = {"s": [maths("lipschitzBound", gap, L)], "D": [maths("curvatureBound", gap, gradient, C)]}
+    expected = {"o": crossings} | bounds
+    found = marks(axis)
+    assert found.keys() == expected.keys()
+    for mark, at in expected.items():
+        assert found[mark] == pytest.approx(at), mark
+
+
+def test_the_still_picture_of_a_measured_loss(maths, slice_of):
+    of, *_ = slice_of
+    steep, flat = of({"a": 0})[0], of({"b": 1}, curvature=None)[0]
+    # a loss that reaches the level halfway, and one that never does
+    steep["values"] = [-steep["gap"] * (1 - 2 * i / 80) for i in range(81)]
+    flat["values"] = [-flat["gap"]] * 81
+    explorer = BoundsExplorer(slices=[flat, steep], shown=1)
+    assert [getattr(explorer, name) for name in ("gap", "gradient", "lipschitz", "curvature")] == [
+        steep[name] for name in ("gap", "gradient", "lipschitz", "curvature")
+    ]
+    explorer.lipschitz = 5.0
+    (axis,) = explorer.still().axes
+    loss, cone, parabola = axis.lines[:3]
+    assert loss.get_label() == "this smooth network"
+    assert loss.get_xdata().tolist() == steep["rs"] and loss.get_ydata().tolist() == steep["values"]
+    r = cone.get_xdata()[100]
+    assert cone.get_ydata()[100] == pytest.approx(maths("cone", r, steep["gap"], 5.0))
+    assert parabola.get_ydata()[100] == pytest.approx(maths("parabola", r, steep["gap"], steep["gradient"], 3.0))
+    found = marks(axis)
+    assert found["o"] == pytest.approx([steep["rs"][40]])
+    assert found["s"] == pytest.approx([steep["gap"] / 5])
+    assert found["D"] == pytest.approx([maths("curvatureBound", steep["gap"], steep["gradient"], 3.0)])
+    explorer.shown = 0
+    (axis,) = explorer.still().axes
+    assert axis.lines[0].get_label() == "this ReLU network" and math.isnan(*marks(axis)["o"])
+    assert explorer.gap == flat["gap"] and explorer.curvature == 3.0

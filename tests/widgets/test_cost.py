@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import traitlets
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
@@ -146,3 +147,29 @@ def test_the_still_picture_draws_what_the_page_draws(cost, kind, known):
     verticals = [line.get_xdata()[0] for line in right.lines if len(set(line.get_xdata())) == 1]
     present = 0.25 if kind == "quadratic" else cost("equivalent", 0.7, given, 0.25)["delta"]
     assert verticals == pytest.approx([1 / given, present])
+
+
+def test_the_side_of_the_still_has_the_range_of_the_page(cost):
+    for state, present in (
+        ({"kind": "quadratic", "delta": 3.0}, 3.0),
+        ({"kind": "hard", "delta": 4.0}, cost("equivalent", 0.8, 1.0, 4.0)["delta"]),
+    ):
+        _, side = CostExplorer(**state).still().axes
+        assert side.get_xlim() == pytest.approx((0, max(2, 1.1 * present)))
+        assert side.get_ylim() == (0, 5)
+
+
+@pytest.mark.parametrize(("delta", "drawn"), [(0.5, True), (4.0, False)])
+def test_a_maximum_beyond_the_picture_is_not_drawn(cost, delta, drawn):
+    """For δ = 4 it is at r = δ · slope, more than 3."""
+    left, _ = CostExplorer(delta=delta).still().axes
+    dots = [line.get_xdata()[0] for line in left.lines if line.get_marker() == "o"]
+    true = cost("lossMaximum", 0.8, 1.0, 1.0, delta)["r"]
+    assert (true < 3) == drawn
+    assert dots == pytest.approx([true] if drawn else [], abs=0.01)
+
+
+@pytest.mark.parametrize("wrong", [{"delta": 0.0}, {"curvature": 0.0}, {"gradient": -1.0}, {"bend": -1.0}])
+def test_state_without_a_meaning_is_refused(wrong):
+    with pytest.raises(traitlets.TraitError):
+        CostExplorer(**wrong)

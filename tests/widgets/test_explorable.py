@@ -2,11 +2,12 @@
 
 import base64
 import json
+import re
 
 import pytest
 
 from tulip_lite import figures
-from tulip_lite.widgets import bounds, explorable
+from tulip_lite.widgets import bounds, cost, explorable, playground, step
 
 
 def test_the_module_text_carries_each_module_once_after_what_it_imports():
@@ -23,14 +24,39 @@ def test_an_explorable_is_shown_with_its_texts_and_a_still_picture(monkeypatch):
     widget = bounds.BoundsExplorer()
     figures.show(widget, alt="A cone.", caption="It holds.")
     (data, metadata), (caption, _) = shown
+    assert widget.alt == "A cone."
     assert data[figures.WIDGET]["model_id"] == widget.model_id and data["text/plain"] == "A cone."
     assert base64.b64decode(metadata["tulip_figure"]["still"]).startswith(b"\x89PNG")
     assert caption == {"text/markdown": "It holds."}
 
 
-def test_the_state_is_plain_json():
-    state = bounds.BoundsExplorer(gap=0.25).get_state()
-    assert json.loads(json.dumps({name: state[name] for name in ("gap", "slices", "_esm", "_css")}))["gap"] == 0.25
+@pytest.mark.parametrize("kind", [bounds.BoundsExplorer, cost.CostExplorer, step.StepExplorer, playground.Playground])
+def test_the_state_is_plain_json(kind):
+    widget = kind(alt="words")
+    own = [name for name in widget.traits(sync=True) if name in kind.class_trait_names() and not name.startswith("_")]
+    state = {
+        name: value for name, value in widget.get_state(own).items() if name not in ("layout", "tabbable", "tooltip")
+    }
+    assert json.loads(json.dumps(state, allow_nan=False))["alt"] == "words"
+
+
+def _light(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_curves_can_be_seen_on_either_page():
+    """3:1 to a white page and to the dark ones of the book and of JupyterLab, as WCAG asks of graphics (1.4.11)."""
+    css = bounds.BoundsExplorer()._css
+    light, dark = re.findall(r"--blue: .*?--grey: #\w{6}", css, re.DOTALL)
+    for block, papers in ((light, ["#ffffff"]), (dark, ["#121212", "#14181e", "#111111"])):
+        colours = dict(re.findall(r"--(\w+): (#\w{6})", block))
+        assert sorted(colours) == ["blue", "green", "grey", "orange", "pink"]
+        for name, colour in colours.items():
+            for paper in papers:
+                high, low = sorted((_light(colour), _light(paper)), reverse=True)
+                assert (high + 0.05) / (low + 0.05) >= 3, f"{name} on {paper}"
 
 
 def test_an_explorable_without_a_still_picture_is_refused():

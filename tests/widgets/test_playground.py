@@ -151,14 +151,6 @@ def test_l_and_c_are_torchs_and_relu_has_no_c(node, trained):
     assert found["C"] == (close(curvature) if net["activation"] == "smooth-relu" else None)
 
 
-@given(st.floats(-1, 1), st.floats(0, 50), st.floats(1e-3, 1e3))
-def test_the_bounds_are_those_of_the_package(node, gap, slope, constant):
-    a, b = (torch.tensor([v], dtype=torch.float64) for v in (gap, slope))
-    assert node("playground", "lipschitzBound", gap, constant) == close(bounds.lipschitz_bound(a, constant).item())
-    found = node("playground", "curvatureBound", gap, slope, constant)
-    assert found == close(bounds.curvature_bound(a, b, constant).item())
-
-
 def linear_weights(u, v, b):
     """A network whose score is u x + v y + b: two hidden units far on their straight side."""
     first, second = [u, v, 0, 0], [1, 0, 0, 1]
@@ -209,10 +201,10 @@ def test_no_direction_beats_the_attack_and_the_bounds_stay_inside(node, trained)
         assert (inside.argmax(-1) == label).all()
         assert end[0].item() == pytest.approx(end[1].item(), abs=1e-6)
         # the constants are maxima over a grid: 2 % above the distance is the grid's doing, more would be a wrong bound
-        assert node("playground", "lipschitzBound", -found["value"], constant["L"]) <= 1.02 * d
+        assert node("bounds", "lipschitzBound", -found["value"], constant["L"]) <= 1.02 * d
         if constant["C"]:
             slope = math.hypot(*found["gradient"])
-            assert node("playground", "curvatureBound", -found["value"], slope, constant["C"]) <= 1.02 * d
+            assert node("bounds", "curvatureBound", -found["value"], slope, constant["C"]) <= 1.02 * d
         compared += 1
     assert compared > 30
 
@@ -235,7 +227,7 @@ def test_inspecting_a_point_collects_what_is_known_of_it(node, trained):
     slope = math.hypot(*margin["gradient"])
     assert found["gap"] == -margin["value"] > 0
     assert found["lipschitz"] == close(found["gap"] / constant["L"])
-    expected = constant["C"] and node("playground", "curvatureBound", found["gap"], slope, constant["C"])
+    expected = constant["C"] and node("bounds", "curvatureBound", found["gap"], slope, constant["C"])
     assert found["curvature"] == expected
     assert found["attack"] == node("playground", "attack", net, segments, x, y)
     # without a label the network's answer stands for it; with the other one the point is wrong already
@@ -274,6 +266,20 @@ def test_points_fit_the_picture_and_the_seed_decides_them(data):
     assert sets == playground.points(data)
     assert [len(sets[part]) for part in ("train", "test")] == [120, 200]
     assert all(abs(x) <= 1.05 and abs(y) <= 1.05 and k in (0, 1) for part in sets.values() for x, y, k in part)
+
+
+def test_unknown_data_are_refused_with_the_choices():
+    with pytest.raises(ValueError, match="unknown data 'moon'; choose from moons, rings, waves"):
+        playground.points("moon")
+
+
+def test_making_the_first_weights_leaves_the_callers_random_numbers_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    Playground(steps=0)
+    playground.initial_weights()
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_the_page_opens_with_a_trained_network_and_its_picture():

@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+import traitlets
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -167,3 +168,17 @@ def test_there_is_a_still_picture_of_the_state(errors, source):
     assert labels == ["float64", "float32", "bfloat16", "h = 0.02"]
     assert list(axes.lines[2].get_ydata()) == explorer.curves()[1]["bfloat16"]
     pyplot.close(figure)
+
+
+def test_state_without_a_meaning_is_refused(errors):
+    for h in (0.0, 2.0):
+        with pytest.raises(traitlets.TraitError):
+            StepExplorer(h=h)
+    with pytest.raises(ValueError, match='source "measured" needs the trait `measured`'):
+        StepExplorer(source="measured")
+    explorer = StepExplorer()
+    with pytest.raises(ValueError, match="needs the trait"):
+        explorer.source = "measured"
+    explorer.measured = step.measured(errors)
+    explorer.source = "measured"
+    assert explorer.source == "measured"

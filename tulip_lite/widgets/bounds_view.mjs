@@ -1,14 +1,15 @@
 // The view of Figure 1, alive: see bounds.py.
 import * as maths from "./bounds.mjs";
-import { Chart, bind, choice, controls, element, format, frame, readout, slider } from "./kit.mjs";
+import { Chart, bind, choice, controls, element, format, frame, prepare, readout, setter, slider } from "./kit.mjs";
 
 const POINTS = 240;
 const DRAWN = 0.8;
+const VALUES = ["gap", "gradient", "lipschitz", "curvature"];
 
 export default {
   render({ model, el }) {
-    el.classList.add("tulip-explorable");
-    const set = (name) => (value) => { model.set(name, value); model.save_changes(); };
+    prepare(model, el);
+    const set = setter(model);
     const slices = model.get("slices");
     const networks = [...new Set(slices.map((s) => s.network))];
     const images = [...new Set(slices.map((s) => s.image))];
@@ -22,7 +23,7 @@ export default {
     });
     const image = choice({ label: "Image", options: images.map((i) => ({ value: i, label: i })), value: images[0] ?? "", onInput: choose });
     const gap = slider({ label: "gap ℓ₀ − ℓ", min: 0, max: 1, step: 0.01, value: model.get("gap"), onInput: set("gap") });
-    const gradient = slider({ label: "‖∇ℓ‖", min: 0, max: 3, step: 0.01, value: model.get("gradient"), onInput: set("gradient") });
+    const gradient = slider({ label: "‖∇ℓ‖", min: 0, max: Math.max(3, ...slices.map((s) => Math.ceil(s.gradient))), step: 0.01, value: model.get("gradient"), onInput: set("gradient") });
     const lipschitz = slider({ label: "L", min: 0.05, max: 100, step: 0.005, log: true, value: model.get("lipschitz"), onInput: set("lipschitz") });
     const curvature = slider({ label: "C", min: 0.05, max: 10000, step: 0.005, log: true, value: model.get("curvature"), onInput: set("curvature") });
 
@@ -50,18 +51,16 @@ export default {
     el.append(words.node);
 
     let scene;
+    let example; // the values of the drawn example while a measured one is shown
 
     function choose() {
-      const at = slices.findIndex((s) => s.network === source.value && s.image === image.value);
-      model.set("shown", source.value === "" ? -1 : at);
-      if (at >= 0 && source.value !== "") {
-        const slice = slices[at];
-        // the constants that were measured; the sliders can then leave them
-        for (const name of ["gap", "gradient", "lipschitz"]) model.set(name, slice[name]);
-        if (slice.curvature !== null) model.set("curvature", slice.curvature);
-      }
+      const at = source.value === "" ? -1 : slices.findIndex((s) => s.network === source.value && s.image === image.value);
+      if (model.get("shown") < 0) example = Object.fromEntries(VALUES.map((name) => [name, model.get(name)]));
+      // a slice comes with the constants that were measured; the sliders can then leave them
+      const values = slices[at] ?? example;
+      for (const name of VALUES) if (values[name] !== null) model.set(name, values[name]);
+      model.set("shown", at);
       model.save_changes();
-      stage();
     }
 
     // the curves and the window that do not change while a slider of the bounds is dragged
@@ -85,7 +84,7 @@ export default {
     }
 
     function update() {
-      const [g, reach, L, C] = ["gradient", "gap", "lipschitz", "curvature"].map((name) => model.get(name));
+      const [reach, g, L, C] = VALUES.map((name) => model.get(name));
       for (const [control, value] of [[gap, reach], [gradient, g], [lipschitz, L], [curvature, C]]) control.value = value;
       const { slice, rs } = scene;
       const curves = slice
@@ -124,7 +123,7 @@ export default {
     }
 
     const undo = [
-      bind(model, ["gap", "gradient", "lipschitz", "curvature"], frame(update)),
+      bind(model, VALUES, frame(update)),
       bind(model, ["shown"], stage),
     ];
     stage();

@@ -13,7 +13,7 @@ from tulip_lite.widgets.explorable import Explorable
 if TYPE_CHECKING:
     import matplotlib.figure
 
-_FAR = 3.0  # as in cost_view.mjs, and the heights too
+_FAR = 3.0  # this and the ranges of both charts' axes: as in cost_view.mjs
 
 
 class CostExplorer(Explorable):
@@ -25,10 +25,10 @@ class CostExplorer(Explorable):
     """
 
     module = "cost"
-    gradient = traitlets.Float(0.8).tag(sync=True)
-    curvature = traitlets.Float(1.0).tag(sync=True)
-    delta = traitlets.Float(0.5).tag(sync=True)
-    bend = traitlets.Float(1.0).tag(sync=True)
+    gradient = traitlets.Float(0.8, min=0).tag(sync=True)
+    curvature = traitlets.Float(1.0, min=1e-9).tag(sync=True)
+    delta = traitlets.Float(0.5, min=1e-9).tag(sync=True)
+    bend = traitlets.Float(1.0, min=0).tag(sync=True)
     kind = traitlets.Enum(["quadratic", "hard"], "quadratic").tag(sync=True)
     known = traitlets.Enum(["largest", "at the image"], "largest").tag(sync=True)
 
@@ -51,7 +51,9 @@ class CostExplorer(Explorable):
             left.plot(r, cost, ":", color=grey, label="cost")
             left.plot(r, loss - cost, color=green, label="loss − cost")
             left.plot(r, model - cost, "--", color=pink, label="upper model − cost")
-            left.plot(r[(loss - cost).argmax()], (loss - cost).max(), "o", color=green)
+            best = (loss - cost).argmax()
+            if best < len(r) - 1:  # at the last point the maximum may lie beyond the picture
+                left.plot(r[best], (loss - cost)[best], "o", color=green)
             if delta * C < 1:
                 strength = delta / (1 - delta * C)
                 left.plot(strength * g, strength / 2 * g**2, "D", color=pink)
@@ -63,12 +65,13 @@ class CostExplorer(Explorable):
             ylim=(-0.3 * high, high),
         )
         left.legend(loc="upper left", fontsize=8)
-        end = max(2 / C, 1.2 * delta)
-        ds = np.linspace(0, min(0.99 / C, end), 200)
+        # of a hard constraint: the quadratic cost with the same bound
+        at = delta if self.kind == "quadratic" else 1 / (C + g / delta)
+        end = max(2 / C, 1.1 * at)
+        ds = np.linspace(0, min(0.999 / C, end), 200)
         right.plot(ds, ds / (1 - ds * C), color=pink, label=r"$\lambda = \delta/(1-\delta C)$")
         right.axvline(1 / C, color=orange, ls="--", label=r"$\delta = 1/C$")
-        at = delta if self.kind == "quadratic" else 1 / (C + g / delta)
-        right.axvline(at, color=blue, label=rf"$\delta$ = {at:.2g}")
-        right.set(xlabel=r"$\delta$", ylabel=r"$\lambda$", xlim=(0, end), ylim=(0, 6 / C))
+        right.axvline(at, color=blue, label=rf"{'its ' if self.kind == 'hard' else ''}$\delta$ = {at:.2g}")
+        right.set(xlabel=r"$\delta$", ylabel=r"$\lambda$", xlim=(0, end), ylim=(0, 5 / C))
         right.legend(loc="lower right", fontsize=8)
         return figure

@@ -1,6 +1,6 @@
 // The view of λ, δ, C: see cost.py.
 import * as maths from "./cost.mjs";
-import { Chart, bind, choice, controls, element, format, frame, readout, slider } from "./kit.mjs";
+import { Chart, bind, choice, controls, element, format, frame, prepare, readout, setter, slider } from "./kit.mjs";
 
 const POINTS = 200;
 const FAR = 3; // as in cost.py, and the heights too
@@ -16,8 +16,8 @@ const percent = (share) => `${format(100 * share, 2)} %`;
 
 export default {
   render({ model, el }) {
-    el.classList.add("tulip-explorable");
-    const set = (name) => (value) => { model.set(name, value); model.save_changes(); };
+    prepare(model, el);
+    const set = setter(model);
 
     // --- controls ---
     const kind = choice({

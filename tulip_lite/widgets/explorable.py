@@ -12,6 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, ClassVar
 
 import anywidget
+import traitlets
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -54,6 +55,8 @@ class Explorable(anywidget.AnyWidget):
     lists, and draw `still`. Display one with `figures.show`, which asks for its text alternative and caption."""
 
     module: ClassVar[str]
+
+    alt = traitlets.Unicode(help="the text alternative, which `figures.show` sets").tag(sync=True)
 
     def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)

@@ -8,7 +8,7 @@ export function element(tag, properties = {}, ...children) {
   return node;
 }
 
-function shape(tag, attributes = {}, ...children) {
+export function shape(tag, attributes = {}, ...children) {
   const node = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   node.append(...children);
@@ -45,6 +45,19 @@ export function bind(model, names, f) {
   return () => names.forEach((name) => model.off(`change:${name}`, f));
 }
 
+/** `setter(model)(name)` is a function that sets that value of the model, for a control to call. */
+export const setter = (model) => (name) => (value) => {
+  model.set(name, value);
+  model.save_changes();
+};
+
+/** Gives the place of a view its style, and in JupyterLab, where no figure is around it, its name. */
+export function prepare(model, el) {
+  el.classList.add("tulip-explorable");
+  el.setAttribute("role", "group");
+  el.setAttribute("aria-label", model.get("alt"));
+}
+
 // --- controls ---
 
 /** A row of controls, each a node or something with a `node`. */
@@ -55,12 +68,15 @@ export function controls(...items) {
 /** A labelled slider. With `log` it is linear in the logarithm of its value, and `step` is in decades. */
 export function slider({ label, min, max, step, value, log = false, format: words = (v) => format(v), onInput }) {
   const [to, from] = log ? [Math.log10, (u) => 10 ** u] : [(v) => v, (u) => u];
-  const input = element("input", { type: "range", min: to(min), max: to(max), step, value: to(value) });
-  const output = element("output");
+  // the step divides the range, so that the last one is `max`
+  const fitted = (to(max) - to(min)) / Math.round((to(max) - to(min)) / step);
+  const input = element("input", { type: "range", min: to(min), max: to(max), step: fitted, value: to(value) });
+  // aria-valuetext says the value; an output would say it a second time
+  const output = element("span", { className: "value", ariaHidden: "true" });
   const node = element("label", { className: "range" }, element("span", { textContent: label }), input, output);
   const tell = (v) => {
-    output.value = words(v);
-    input.setAttribute("aria-valuetext", output.value);
+    output.textContent = words(v);
+    input.setAttribute("aria-valuetext", output.textContent);
   };
   input.addEventListener("input", () => {
     const v = from(Number(input.value));
@@ -91,24 +107,23 @@ export function choice({ label, options, value, onInput }) {
 
 export function button({ label, onClick }) {
   const node = element("button", { type: "button", textContent: label, onclick: onClick });
-  return { node, set label(text) { node.textContent = text; }, set disabled(off) { node.disabled = off; } };
+  return { node, set label(text) { node.textContent = text; } };
 }
 
-export function toggle({ label, value, onInput }) {
-  const input = element("input", { type: "checkbox", checked: value });
-  input.addEventListener("input", () => onInput(input.checked));
-  return {
-    node: element("label", {}, input, element("span", { textContent: label })),
-    get value() { return input.checked; },
-    set value(on) { input.checked = on; },
-  };
-}
-
-/** A sentence below a figure that follows what it shows; read out when it has settled. */
+/** A sentence below a figure that follows what it shows, and is read out when it has not changed for a while. */
 export function readout() {
-  const node = element("p", { className: "readout" });
-  node.setAttribute("aria-live", "polite");
-  return { node, set(text) { if (node.textContent !== text) node.textContent = text; } };
+  const seen = element("p", { className: "readout" });
+  const said = element("p", { className: "said" });
+  seen.setAttribute("aria-hidden", "true");
+  said.setAttribute("aria-live", "polite");
+  let later = 0;
+  const set = (text) => {
+    if (seen.textContent === text) return;
+    seen.textContent = text;
+    clearTimeout(later);
+    later = setTimeout(() => { said.textContent = text; }, 700);
+  };
+  return { node: element("div", {}, seen, said), set };
 }
 
 // --- charts ---
@@ -142,8 +157,6 @@ const SYMBOLS = {
 };
 const symbolAt = (mark, px, py) => `M${px.toFixed(1)},${py.toFixed(1)}${mark}`;
 
-let clips = 0;
-
 /**
  * A drawing with two axes that fits the width it is given. x, y: { label, range: [low, high], log }. `height` in pixels, or
  * `aspect` = height/width of the area between the axes. What is set on the handles appears with `draw()`.
@@ -153,8 +166,10 @@ export class Chart {
     Object.assign(this, { x: { log: false, ...x }, y: { log: false, ...y }, height, aspect, items: [], followers: [] });
     this.axes = shape("g");
     this.clip = shape("rect");
-    this.inside = shape("g", { "clip-path": `url(#tulip-clip-${++clips})` });
-    const clipping = shape("clipPath", { id: `tulip-clip-${clips}` }, this.clip);
+    // each explorable has a kit of its own, so that a count would give two charts of a page the same name
+    const name = `tulip-clip-${Math.random().toString(36).slice(2)}`;
+    this.inside = shape("g", { "clip-path": `url(#${name})` });
+    const clipping = shape("clipPath", { id: name }, this.clip);
     this.words = shape("g");
     this.svg = shape("svg", { role: "img", "aria-label": label }, clipping, this.axes, this.inside, this.words);
     this.node = element("div", {}, this.svg);
@@ -329,25 +344,47 @@ export class Chart {
     this.node.prepend(list);
   }
 
-  /** Calls `f(x, y, phase)` in data units while a pointer is held down in the chart; phase: "start", "move" or "end". */
+  /**
+   * Calls `f(x, y, phase)` in data units while the main button or a finger is held down in the chart; phase: "start", "move" or
+   * "end". A finger that begins to scroll tells nothing: its first place counts when it moves sideways, or as a tap.
+   * An element with `data-handle` is taken hold of at once.
+   */
   onDrag(f, { touch = "pan-y" } = {}) {
     this.svg.style.touchAction = touch;
     this.svg.style.cursor = "crosshair";
-    let held = false;
+    let held = null; // the pointer that is down
+    let told = false;
+    // a finger that moves up or down is about to scroll
+    const sideways = (event) => {
+      const [dx, dy] = [Math.abs(event.clientX - held.clientX), Math.abs(event.clientY - held.clientY)];
+      return event.pointerType !== "touch" || (dx > 8 && dx > dy);
+    };
     const tell = (event, phase) => {
       const seen = this.svg.getBoundingClientRect();
       const [x, y] = this.toData(((event.clientX - seen.left) * this.width) / seen.width, ((event.clientY - seen.top) * this.width) / seen.width);
       const within = ([low, high], v) => Math.max(low, Math.min(high, v));
       f(within(this.x.range, x), within(this.y.range, y), phase);
+      told = true;
     };
     this.svg.addEventListener("pointerdown", (event) => {
-      held = true;
+      if (held !== null || event.button !== 0 || !event.isPrimary) return;
+      held = event;
+      told = false;
       this.svg.setPointerCapture(event.pointerId);
-      tell(event, "start");
+      if (event.pointerType !== "touch" || event.target.dataset.handle) tell(event, "start");
     });
-    this.svg.addEventListener("pointermove", (event) => held && tell(event, "move"));
-    for (const end of ["pointerup", "pointercancel"]) {
-      this.svg.addEventListener(end, (event) => { if (held) tell(event, "end"); held = false; });
+    this.svg.addEventListener("pointermove", (event) => {
+      if (event.pointerId === held?.pointerId && (told || sideways(event))) tell(event, told ? "move" : "start");
+    });
+    this.svg.addEventListener("pointerup", (event) => {
+      if (event.pointerId !== held?.pointerId) return;
+      if (!told) tell(event, "start");
+      tell(event, "end");
+      held = null;
+    });
+    // the browser took the finger to scroll with: that event has no place
+    for (const lost of ["pointercancel", "lostpointercapture"]) {
+      this.svg.addEventListener(lost, (event) => { if (event.pointerId === held?.pointerId) held = null; });
     }
   }
 

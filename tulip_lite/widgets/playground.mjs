@@ -1,6 +1,7 @@
 // What the playground measures on a small network in the plane: derivatives of its losses, the bounds of Prop. 2.1, the decision
 // boundary and the distance to it. Networks are those of mlp.mjs; points are [x, y, label]; distances are in units of the plane.
 
+import { curvatureBound, lipschitzBound } from "./bounds.mjs";
 import { ACTIVATIONS, jet, score, sigmoid, softplus } from "./mlp.mjs";
 
 export { descend, network, objective } from "./mlp.mjs";
@@ -49,16 +50,6 @@ export function constants(net, points) {
   }
   for (const [x, y] of points) look(x, y);
   return { L, C: ACTIVATIONS[net.activation].smooth ? C : null };
-}
-
-/** L-bound of Prop. 2.1: max(gap, 0)/L. */
-export const lipschitzBound = (gap, L) => Math.max(gap, 0) / L;
-
-/** C-bound of Prop. 2.1 in the form that does not cancel: 2 gap/(‖g‖ + √(‖g‖² + 2 C gap)). */
-export function curvatureBound(gap, slope, C) {
-  const positive = Math.max(gap, 0);
-  const root = slope + Math.sqrt(slope * slope + 2 * C * positive);
-  return root > 0 ? (2 * positive) / root : 0;
 }
 
 /** Scores s = logit 1 − logit 0 on the nodes of the picture, row after row from y = −EDGE, into `map` (NODES²). */

@@ -54,7 +54,12 @@ DATA = {"moons": (_moons, 0.08), "rings": (_rings, 0.05), "waves": (_waves, 0.0)
 
 
 def points(data: str, seed: int = 2) -> dict[str, list[list[float]]]:
-    """{"train": 120 points, "test": 200}, each [x, y, label] within ±1.05. Some of the training labels are wrong (`DATA`)."""
+    """{"train": 120 points, "test": 200}, each [x, y, label] within ±1.05. Some of the training labels are wrong (`DATA`).
+
+    ValueError for a name that is not in `DATA`.
+    """
+    if data not in DATA:
+        raise ValueError(f"unknown data {data!r}; choose from {', '.join(DATA)}")
     draw, wrong = DATA[data]
     random = numpy.random.default_rng(seed)
     sets = {}
@@ -71,7 +76,10 @@ def network(weights: list[float], activation: str) -> nn.Sequential:
     """The network 2 → H → H → 2 in float64 with these weights, flat in torch's order. ValueError if they fit no such network."""
     hidden = round((len(weights) + 7) ** 0.5 - 3)
     act = activations.get(activation)
-    model = nn.Sequential(nn.Linear(2, hidden), act(), nn.Linear(hidden, hidden), act(), nn.Linear(hidden, 2)).double()
+    with torch.random.fork_rng(devices=[]):  # torch draws weights, which are replaced below
+        model = nn.Sequential(
+            nn.Linear(2, hidden), act(), nn.Linear(hidden, hidden), act(), nn.Linear(hidden, 2)
+        ).double()
     if sum(p.numel() for p in model.parameters()) != len(weights):
         raise ValueError(f"{len(weights)} weights fit no network 2 → H → H → 2, which has H² + 6H + 2 of them")
     nn.utils.vector_to_parameters(torch.tensor(weights, dtype=torch.float64), model.parameters())
@@ -85,11 +93,12 @@ def flat(model: nn.Module) -> list[float]:
 
 def initial_weights(seed: int = 2, hidden: int = HIDDEN) -> list[float]:
     """Weights to start from: normal with variance 2/inputs and biases uniform in ±1, so that the kinks lie among the points."""
-    torch.manual_seed(seed)
-    model = nn.Sequential(nn.Linear(2, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, 2))
-    for layer in model[:2]:
-        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        nn.init.uniform_(layer.bias, -1, 1)
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they were
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Linear(2, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, 2))
+        for layer in model[:2]:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.uniform_(layer.bias, -1, 1)
     return [round(w, 6) for w in flat(model)]
 
 

@@ -1,16 +1,19 @@
 // The playground's picture of the plane: the network's answers as a map of colours, its boundary and input gradients, the training
 // points, and the selected point with its attack and bounds.
-import { Chart, element } from "./kit.mjs";
+import { Chart, element, format } from "./kit.mjs";
 
 const SVG = "http://www.w3.org/2000/svg";
 const OPAQUE = 130; // of 255, where the network is sure
+const ARROW_KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
+const STRIDE = { plain: 0.02, shift: 0.1 };
 
 /**
- * The square |x|, |y| ≤ `edge` with a map of nodes × nodes scores. Returns { chart, show, paintMap, draw }. `show(points)` sets the training points; `draw(scene)` draws a scene
+ * The square |x|, |y| ≤ `edge` with a map of nodes × nodes scores; arrow keys ask for the selected point to move: onMove(x, y).
+ * Returns { chart, show, paintMap, draw }. `show(points)` sets the training points; `draw(scene)` draws a scene
  * { map, segments, field, spot, radius }: scores on the nodes, boundary, input gradients on n × n places, the selected point as
  * `inspect` describes it, and ε. `paintMap` paints the colours of the last scene anew.
  */
-export function planePicture(parent, { edge, nodes }) {
+export function planePicture(parent, { edge, nodes, onMove }) {
   const range = [-edge, edge];
   const chart = new Chart(parent, {
     x: { label: "x₁", range },
@@ -18,6 +21,8 @@ export function planePicture(parent, { edge, nodes }) {
     aspect: 1,
     label: "The plane with the training points, the decision boundary, the input gradients, and the selected point with its attack and bounds",
   });
+  // an image may hold nothing that takes the focus
+  chart.svg.setAttribute("role", "group");
   let scene = null;
   chart.legend([
     { name: "class 0", color: "blue", symbol: "circle" },
@@ -111,8 +116,22 @@ export function planePicture(parent, { edge, nodes }) {
   circle("stroke: var(--ink); stroke-width: 2.5", pixels(6));
   // a finger moves the point by this handle in any direction; elsewhere on the picture it scrolls the page. (Chromium does not
   // heed touch-action on a shape inside an SVG.)
-  const handle = circle("fill: transparent; cursor: grab", pixels(24));
+  const handle = circle("fill: transparent; stroke-width: 3; outline: none; cursor: grab", pixels(24));
+  handle.dataset.handle = "point";
   handle.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
+  const attributes = {
+    tabindex: 0, role: "slider", "aria-label": "selected point, move with the arrow keys", "aria-valuemin": -edge, "aria-valuemax": edge,
+  };
+  Object.entries(attributes).forEach(([name, value]) => handle.setAttribute(name, value));
+  handle.addEventListener("focus", () => { handle.style.stroke = "var(--accent)"; });
+  handle.addEventListener("blur", () => { handle.style.stroke = "none"; });
+  handle.addEventListener("keydown", (event) => {
+    const direction = ARROW_KEYS[event.key];
+    if (!direction || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    const stride = event.shiftKey ? STRIDE.shift : STRIDE.plain;
+    onMove(...[scene.spot.x, scene.spot.y].map((v, k) => Math.max(-edge, Math.min(edge, v + stride * direction[k]))));
+  });
 
   return {
     chart,
@@ -125,6 +144,9 @@ export function planePicture(parent, { edge, nodes }) {
     },
     draw(next) {
       scene = next;
+      const [x, y] = [scene.spot.x, scene.spot.y];
+      handle.setAttribute("aria-valuenow", x.toFixed(2));
+      handle.setAttribute("aria-valuetext", `(${format(x, 2)}, ${format(y, 2)})`);
       chart.draw();
     },
   };

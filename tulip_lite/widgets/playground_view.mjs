@@ -28,8 +28,10 @@ export default {
     let net, steps, constants, segments, field, apart; // apart: the test points' distances to the boundary
     const map = new Float64Array(maths.NODES ** 2);
     const trail = new Map(); // λ: the distances apart that its network reached
+    let passing = null; // the same, [λ, apart], of the present λ, kept only once it has settled
     // what is still to be done
-    let left = 0; // steps
+    let running = false;
+    let left; // steps, for the present network
     let queue = []; // values of λ, in a sweep
     let since = 0; // steps taken with the present λ
     let turn = 0;
@@ -47,17 +49,22 @@ export default {
       label: "Point", min: 1, max: points("train").length, step: 1, value: 1, format: (i) => `${i}, ${CLASSES[points("train")[i - 1][2]]}`,
       onInput: (i) => set({ point: [...points("train")[i - 1]] }),
     });
-    const run = button({ label: "Run", onClick: () => (left ? pause() : go()) });
-    const step = button({ label: "Step", onClick: () => { advance(1); pause(); } });
+    const run = button({ label: "Run", onClick: () => (running ? pause() : go()) });
+    const step = button({ label: "Step", onClick: () => { queue = []; advance(1); pause(); } });
     const reset = button({ label: "Reset", onClick: restart });
     const fresh = button({ label: "New weights", onClick: () => set({ initial: maths.freshWeights(net.hidden, Math.floor(Math.random() * 2 ** 32)) }) });
     const sweep = button({ label: "Sweep λ", onClick: () => { trail.clear(); queue = [...SWEEP]; next(); } });
-    const data = choice({ label: "Data", options: options(DATA), value: get("data"), onInput: (v) => set({ data: v }) });
+    const data = choice({
+      label: "Data", options: options(DATA), value: get("data"),
+      onInput: (v) => set({ data: v, point: [...get("points")[v].train[which.value - 1]] }),
+    });
     const activation = choice({ label: "Activation", options: options(ACTIVATIONS), value: get("activation"), onInput: (v) => set({ activation: v }) });
 
     const places = element("div", { className: "charts" }, element("div"), element("div"));
     el.append(controls(data, activation), controls(run, step, reset, fresh, sweep), controls(lam, epsilon), places);
-    const picture = planePicture(places.firstChild, { edge: maths.EDGE, nodes: maths.NODES });
+    const picture = planePicture(places.firstChild, {
+      edge: maths.EDGE, nodes: maths.NODES, onMove: (x, y) => set({ point: [x, y, -1] }),
+    });
     const curve = new Chart(places.lastChild, {
       x: { label: "λ (0 at the left end)", range: [ZERO, 4], log: true },
       y: { label: "test points, %", range: [0, 101] },
@@ -77,11 +84,11 @@ export default {
     const place = (l) => Math.max(l, ZERO * 1.15);
 
     function drawCurve() {
-      const entries = [...trail].sort(([a], [b]) => a - b);
+      const entries = [...new Map(passing ? [...trail, passing] : trail)].sort(([a], [b]) => a - b);
       for (const { radius, line, dots } of series) {
-        const curve = [entries.map(([l]) => place(l)), entries.map(([, d]) => 100 * maths.robustAccuracy(d, radius()))];
-        line.set(...curve);
-        dots.set(...curve);
+        const shares = [entries.map(([l]) => place(l)), entries.map(([, d]) => 100 * maths.robustAccuracy(d, radius()))];
+        line.set(...shares);
+        dots.set(...shares);
       }
       now.set(place(get("lam")));
       curve.draw();
@@ -109,8 +116,9 @@ export default {
       apart = maths.distances(net, segments, points("test"));
       field = maths.gradientField(net, ARROWS);
       // L and C are dear: while the network runs, every eighth frame has to do
-      if (!left || turn++ % 8 === 0) constants = maths.constants(net, points("train"));
-      if (since > 0) trail.set(get("lam"), apart);
+      if (!running || turn++ % 8 === 0) constants = maths.constants(net, points("train"));
+      passing = since > 0 ? [get("lam"), apart] : null;
+      if (since >= SETTLED) trail.set(...passing);
       drawPicture();
       picture.paintMap();
       drawCurve();
@@ -132,7 +140,7 @@ export default {
       left = Math.max(0, left - done);
     }
     const tick = frame(() => {
-      if (!left || !onScreen || !el.isConnected) return;
+      if (!running || !onScreen || !el.isConnected) return;
       advance(Math.min(left, CHUNK.steps));
       if (left || queue.length) refresh();
       if (left) tick();
@@ -140,16 +148,15 @@ export default {
       else pause();
     });
     function go() {
-      left = training.steps;
+      running = true;
+      left ||= training.steps;
       run.label = "Pause";
-      speak("off");
       tick();
     }
     function pause() {
-      left = 0;
+      running = false;
       run.label = "Run";
       refresh();
-      speak("polite");
       save();
     }
     /** The next network of the sweep, from the same weights as the others. */
@@ -159,25 +166,24 @@ export default {
       go();
     }
     function restart() {
+      queue = [];
       load(get("initial"), 0);
       refresh();
-      if (!left) save();
+      if (!running) save();
     }
     function load(weights, count) {
       net = maths.network(weights, get("activation"));
       steps = since = count;
+      left = training.steps;
     }
     function save() {
       ours = Array.from(net.flat);
       set({ weights: ours, steps });
     }
-    // numbers that change in every frame are not read out
-    function speak(how) { Object.values(words).forEach(({ node }) => node.setAttribute("aria-live", how)); }
 
     // --- what comes from the model, the pointer and the page ---
     const soonPicture = frame(drawPicture);
     const soonCurve = frame(drawCurve);
-    let previous = get("lam");
     function showPoint() {
       const [x, y] = get("point");
       const found = points("train").findIndex((p) => p[0] === x && p[1] === y);
@@ -186,17 +192,15 @@ export default {
     const undo = [
       bind(model, ["lam"], () => {
         lam.value = stop();
-        // a λ that was only passed by leaves no dot
-        if (since < SETTLED) trail.delete(previous);
-        [previous, since] = [get("lam"), 0];
+        // a λ that was only passed by leaves no dot, and the new one gets the full number of steps
+        [passing, since, left] = [null, 0, training.steps];
         soonCurve();
       }),
       bind(model, ["epsilon"], () => { epsilon.value = get("epsilon"); soonCurve(); soonPicture(); }),
       bind(model, ["point"], () => { showPoint(); soonPicture(); }),
-      bind(model, ["data"], () => { set({ point: [...points("train")[which.value - 1]] }); picture.show(points("train")); }),
+      bind(model, ["data"], () => { showPoint(); picture.show(points("train")); }),
       bind(model, ["activation", "data", "initial"], () => {
         [data.value, activation.value] = [get("data"), get("activation")];
-        queue = [];
         trail.clear();
         restart();
       }),
@@ -217,14 +221,14 @@ export default {
     const seen = new IntersectionObserver(([entry]) => { onScreen = entry.isIntersecting; tick(); });
     seen.observe(el);
     const themed = new MutationObserver(picture.paintMap);
-    for (const node of [document.documentElement, document.body]) themed.observe(node, { attributes: true });
+    for (const node of [document.documentElement, document.body]) themed.observe(node, { attributeFilter: ["data-theme", "data-jp-theme-light"] });
 
     picture.show(points("train"));
     showPoint();
     load(get("weights"), get("steps"));
     refresh();
     return () => {
-      left = 0;
+      running = false;
       undo.forEach((f) => f());
       [seen, themed].forEach((observer) => observer.disconnect());
       [picture.chart, curve].forEach((chart) => chart.remove());

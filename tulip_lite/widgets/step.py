@@ -55,17 +55,24 @@ class StepExplorer(Explorable):
     h: pixel units, in [1e-12, 1]. precision: of the readout, one of `difference_error.UNITS`. method: "finite-difference" or
     "central-difference". source: "computed", the loss of a linear two-class model with `margin` and `steepness` (multiples of
     1/8, so that every precision has them), or "measured", the network of the trait `measured`.
-    measured: what the function `measured` makes of `errors_against_h(…)`; without it there is only the linear model.
+    measured: what the function `measured` makes of `errors_against_h(…)`; without it there is only the linear model,
+    and the source "measured" is a ValueError.
     """
 
     module = "step"
-    h = traitlets.Float(0.01).tag(sync=True)
+    h = traitlets.Float(0.01, min=1e-12, max=1).tag(sync=True)
     precision = traitlets.Enum(list(UNITS), "float32").tag(sync=True)
     method = traitlets.Enum(list(ORDERS), "finite-difference").tag(sync=True)
     source = traitlets.Enum(["computed", "measured"], "computed").tag(sync=True)
     margin = traitlets.Float(2.0).tag(sync=True)
     steepness = traitlets.Float(1.0).tag(sync=True)
     measured = traitlets.Dict().tag(sync=True)
+
+    @traitlets.validate("source")
+    def _is_there(self, proposal: dict[str, Any]) -> str:
+        if proposal["value"] == "measured" and not self.measured:
+            raise ValueError('source "measured" needs the trait `measured`: StepExplorer(measured=measured(errors), …)')
+        return proposal["value"]
 
     def curves(self) -> tuple[list[float], dict[str, list[float]]]:
         """The steps and for each precision the relative errors that the figure shows."""

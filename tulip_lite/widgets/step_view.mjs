@@ -1,6 +1,6 @@
 // Drag h: truncation and rounding trade places. The mathematics is in step.mjs.
 import * as maths from "./step.mjs";
-import { Chart, bind, choice, controls, element, format, frame, readout, slider } from "./kit.mjs";
+import { Chart, bind, choice, controls, element, format, frame, prepare, readout, setter, slider } from "./kit.mjs";
 
 const COLORS = { float64: "blue", float32: "orange", bfloat16: "green" };
 const METHODS = [
@@ -38,12 +38,9 @@ function sentence(h, precision, error, law) {
 
 export default {
   render({ model, el }) {
-    el.classList.add("tulip-explorable");
+    prepare(model, el);
     const get = (name) => model.get(name);
-    const set = (name) => (value) => {
-      model.set(name, value);
-      model.save_changes();
-    };
+    const set = setter(model);
 
     const chart = new Chart(el, {
       x: { label: "step h (pixel units)", range: [1e-12, 1], log: true },

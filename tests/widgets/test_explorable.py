@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tulip_lite import figures
+from tulip_lite import figures, results
 from tulip_lite.widgets import bounds, cost, explorable, playground, step
 
 
@@ -65,3 +65,12 @@ def test_an_explorable_without_a_still_picture_is_refused():
 
     with pytest.raises(NotImplementedError, match="Bare needs a still picture"):
         figures.show(Bare(), alt="a", caption="c")
+
+
+def test_the_recorded_frames_leave_room_at_sixty_a_second():
+    """What `scripts/frames.py` measured: the work of 95 % of frames fits into 1/60 s, and they came at that pace."""
+    record = json.loads((results.RESULTS / "bench" / "explorables.json").read_text())
+    assert {name.split(",")[0] for name in record["rows"]} >= {"02_how_far", "03_squared_norm", "04_finite_difference"}
+    for name, row in record["rows"].items():
+        assert row["work_ms"]["p95"] < 1000 / 60, name
+        assert row["between_frames_ms"]["median"] < 17, name

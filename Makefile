@@ -39,7 +39,7 @@ test: .venv/ready lint ## check everything: lint, unit tests, chapters, the page
 	$(BIN)/python -m pytest tests/browser
 
 lab: .venv/ready ## open the chapters in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=chapters
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/chapters
 
 notebooks: .venv/ready ## execute the chapters in place, on the sample, and store their outputs
 	TULIP_DATA=sample $(BIN)/jupyter nbconvert --to notebook --execute --inplace \

@@ -28,6 +28,10 @@ def test_any_page_may_be_the_first(visit):
     assert sum(visit.loaded.values()) <= FIRST, sorted(visit.loaded.items(), key=lambda item: -item[1])[:5]
 
 
-@pytest.mark.parametrize("notebook", sorted(SITE.parents[1].glob("chapters/*.ipynb")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "notebook",
+    sorted([*SITE.parents[1].glob("chapters/*.ipynb"), SITE.parents[1] / "errata.ipynb"]),
+    ids=lambda path: path.name,
+)
 def test_a_notebook_is_small(notebook):
     assert notebook.stat().st_size <= NOTEBOOK, f"{notebook.name} is {notebook.stat().st_size} bytes"

@@ -1,5 +1,7 @@
 """What every test shares: thread count, small exact models, real images."""
 
+import os
+
 import hypothesis
 import pytest
 import torch
@@ -8,7 +10,7 @@ from torch import nn
 
 from tulip_lite import data
 
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
 # a slow moment of a shared machine is no failure
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")

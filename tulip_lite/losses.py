@@ -37,6 +37,14 @@ def margin(logits: Tensor, y: Tensor, k: int = 1) -> Tensor:
     return _others(p, y, -torch.inf).topk(k, dim=1).values[:, -1] - p.gather(1, y[:, None])[:, 0]
 
 
+def logit_margin(logits: Tensor, y: Tensor) -> Tensor:
+    """The largest wrong score minus the true one, (B,): the loss of Carlini and Wagner (2017) on scores instead of probabilities.
+
+    Positive where y is not the largest. Its gradient does not vanish where the softmax saturates, so attacks climb it.
+    """
+    return _others(logits, y, -torch.inf).amax(1) - logits.gather(1, y[:, None])[:, 0]
+
+
 def soft_margin(logits: Tensor, y: Tensor, temperature: float = 10.0, kind: str = "paper") -> Tensor:
     """A smooth margin (B,): the maximum over the wrong classes becomes a soft maximum.
 

@@ -89,6 +89,51 @@ def test_a_curve_of_the_wrong_length_is_named():
         attack_figures.error_against_radius({"robust": [0.1, 0.2]}, [0, 1, 2], "l2")
 
 
+def test_a_curve_is_the_share_of_images_within_a_distance():
+    near, far = torch.tensor([0.0, 1.0, 2.0, torch.inf]), torch.tensor([0.0, 3.0, torch.inf, 1.5])
+    figure = attack_figures.error_against_distance({"near": near, "far": far}, "l2")
+    (axis,) = figure.axes
+    best, *curves = axis.lines
+    assert [line.get_label() for line in axis.lines] == ["nearest of all", "near", "far"]
+    assert best.get_linewidth() > 2 * curves[0].get_linewidth()
+    assert {line.get_drawstyle() for line in axis.lines} == {"steps-post"}
+    # from distance 0, where one image is wrong, to the right end; ∞ is in no step
+    right = axis.get_xlim()[1]
+    assert right > 3 and axis.get_xlim()[0] == 0
+    corners = [(list(line.get_xdata()), list(line.get_ydata())) for line in axis.lines]
+    assert corners[0] == ([0, 1, 1.5, 2, right], [25, 50, 75, 100, 100])
+    assert corners[1] == ([0, 1, 2, right], [25, 50, 75, 75])
+    assert corners[2] == ([0, 1.5, 3, right], [25, 50, 75, 75])
+    pyplot.close(figure)
+
+
+def test_distances_are_shown_in_the_units_of_the_norm_and_on_a_logarithmic_axis():
+    figure = attack_figures.error_against_distance({"pgd": torch.tensor([0.0, 2 / 255, 4 / 255])}, "linf", log=True)
+    (axis,) = figure.axes
+    (curve,) = axis.lines  # one attack alone is the nearest of all
+    left, right = axis.get_xlim()
+    assert axis.get_xscale() == "log" and 0 < left < 2 and "1/255" in axis.get_xlabel()
+    assert list(curve.get_xdata()) == pytest.approx([left, 2, 4, right])
+    assert list(curve.get_ydata()) == pytest.approx([100 / 3, 200 / 3, 100, 100])
+    pyplot.close(figure)
+
+
+def test_attacks_in_one_figure_look_different_and_none_is_a_lie():
+    values = torch.tensor([1.0])
+    figure = attack_figures.error_against_distance({str(i): values for i in range(15)}, "l2")
+    assert len({(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines}) == 16
+    pyplot.close(figure)
+    pyplot.close(attack_figures.error_against_distance({"none": torch.tensor([torch.inf])}, "l2"))
+    for distances, complaint in (
+        ({}, "between 1 and 15"),
+        ({str(i): values for i in range(16)}, "got 16"),
+        ({"a": values, "b": torch.ones(2)}, "same images"),
+        ({"a": torch.tensor([torch.nan])}, "distances of a must be ≥ 0"),
+    ):
+        with pytest.raises(ValueError, match=complaint):
+            attack_figures.error_against_distance(distances, "l2")
+
+
 def test_a_row_of_pictures_says_what_each_network_answers(sample):
     models = {"a": recipes.get("undefended").model().eval(), "b": recipes.get("undefended-smooth").model().eval()}
     x, y = sample.test.subset(3).tensors()

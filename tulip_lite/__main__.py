@@ -1,4 +1,4 @@
-"""The command line: python -m tulip_lite data · train · bench."""
+"""The command line: python -m tulip_lite data · train · attack · bench."""
 
 from __future__ import annotations
 
@@ -26,17 +26,46 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--device", help="cpu or cuda; by default a GPU if there is one")
     train.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the checkpoints (default: runs)")
 
+    attack = commands.add_parser(
+        "attack", help="find the nearest adversarial images of a trained network; a killed run goes on"
+    )
+    attack.add_argument("recipe", choices=list(recipes.RECIPES), metavar="RECIPE", help=", ".join(recipes.RECIPES))
+    attack.add_argument("--profile", choices=list(recipes.PROFILES), default="pocket")
+    attack.add_argument("--norm", choices=["l2", "linf"], default="l2", help="of the perturbation (default: l2)")
+    attack.add_argument("--suite", choices=["quick", "paper", "thorough"], default="quick", help="default: quick")
+    attack.add_argument(
+        "--images", type=int, default=1000, help="how many test images, of each class as many (default: 1000)"
+    )
+    attack.add_argument("--data", help="as TULIP_DATA; by default TULIP_DATA, else the profile's data set")
+    attack.add_argument(
+        "--seed", type=int, default=0, help="of the attacks; which images are attacked does not depend on it"
+    )
+    attack.add_argument("--no-warm", dest="warm", action="store_false", help="each attack stands alone")
+    attack.add_argument("--batch-size", type=int, default=250, help="images stored at a time (default: 250)")
+    attack.add_argument("--threads", type=int, help="CPU threads; by default as many as there are cores")
+    attack.add_argument("--device", help="cpu or cuda; by default a GPU if there is one")
+    attack.add_argument("--runs", type=Path, default=Path("runs"), help="folder of unfinished runs (default: runs)")
+
     bench = commands.add_parser("bench", help="what training and measuring cost, as ratios measured in one run")
-    bench.add_argument("what", choices=["activations", "curvature", "objectives"])
+    bench.add_argument("what", choices=["activations", "curvature", "objectives", "attacks", "logbarrier"])
+    bench.add_argument("--threads", type=int, help="CPU threads; by default as many as there are cores")
+    compared = bench.add_argument_group("attacks and logbarrier, where a killed run goes on")
+    compared.add_argument("--images", type=int, default=32, help="how many test images are attacked (default: 32)")
+    compared.add_argument("--data", help="as TULIP_DATA; by default TULIP_DATA, else cifar10")
+    compared.add_argument("--runs", type=Path, default=Path("runs"), help="folder of finished parts (default: runs)")
 
     chosen = parser.parse_args(arguments)
     try:
         COMMANDS[chosen.command](chosen)
-    except (ValueError, TypeError, OSError, FloatingPointError) as error:
+    except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:
         print(f"{parser.prog} {chosen.command}: {error.strerror if _plain(error) else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        steps = {"train": "epoch", "attack": "batch of images", "attacks": "attack", "logbarrier": "attack"}
+        step = steps.get(getattr(chosen, "what", chosen.command))
+        print(
+            "stopped" + (f"; the same command goes on from the last finished {step}" if step else ""), file=sys.stderr
+        )
         return 130
     return 0
 
@@ -65,13 +94,35 @@ def _train(chosen: argparse.Namespace) -> None:
     print(f"stored in {folder}")
 
 
+def _attack(chosen: argparse.Namespace) -> None:
+    import torch
+
+    from tulip_lite import attack_experiment
+
+    if chosen.threads:
+        torch.set_num_threads(chosen.threads)
+    path = attack_experiment.run(
+        recipes.get(chosen.recipe), recipes.profile(chosen.profile), chosen.norm, chosen.suite, source=chosen.data,
+        images=chosen.images, seed=chosen.seed, warm=chosen.warm, batch_size=chosen.batch_size, device=chosen.device,
+        runs=chosen.runs,
+    )  # fmt: skip
+    print(f"stored in {path}")
+
+
 def _bench(chosen: argparse.Namespace) -> None:
-    from tulip_lite import bench
+    import torch
 
-    print(bench.BENCHMARKS[chosen.what]())
+    from tulip_lite import attack_bench, bench
+
+    if chosen.threads:
+        torch.set_num_threads(chosen.threads)
+    if chosen.what in attack_bench.BENCHMARKS:
+        print(attack_bench.BENCHMARKS[chosen.what](chosen.images, chosen.data, chosen.runs))
+    else:
+        print(bench.BENCHMARKS[chosen.what]())
 
 
-COMMANDS = {"data": _data, "train": _train, "bench": _bench}
+COMMANDS = {"data": _data, "train": _train, "attack": _attack, "bench": _bench}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,10 +1,11 @@
-"""Pictures of attacks: error against radius (the form of Figures 2 and 3), and what a perturbation looks like."""
+"""Pictures of attacks: error against radius or distance (the form of Figures 2 and 3), and what a perturbation looks like."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from tulip_lite.figures import COLORS
@@ -12,6 +13,8 @@ from tulip_lite.figures import COLORS
 if TYPE_CHECKING:
     import matplotlib.figure
     import plotly.graph_objects
+
+    from tulip_lite.attacks.watched import Path
 
 SYMBOL = {"l2": "ℓ₂", "linf": "ℓ∞"}
 UNIT = {"l2": lambda r: f"{r:.3g}", "linf": lambda r: f"{255 * r:.3g}/255"}
@@ -72,6 +75,59 @@ def _reading(errors: Mapping[str, Sequence[float]], i: int) -> str:
     return "Wrong: " + " · ".join(f"{name} {100 * values[i]:.0f} %" for name, values in errors.items())
 
 
+def error_against_distance(
+    distances: Mapping[str, Tensor], norm: str, *, log: bool = False, together: str | None = "nearest of all"
+) -> matplotlib.figure.Figure:
+    """For each attack the share of images it gets misclassified within a distance, in steps, and for all of them together.
+
+    distances: attack -> (N,) of the same N images, pixel units, ∞ where it failed: such an image is in no step, and the curve
+    ends below 100 %. log: the distances logarithmic, for attacks that differ by factors; images wrong unperturbed (distance 0)
+    then lift the left end. together: what to call the thick curve, of each image's least distance, for two attacks
+    or more (None: for none).
+    ValueError for no attack, another number of images, NaN or negative distances, or more attacks than looks.
+    """
+    from matplotlib import pyplot
+
+    looks = [(color, line) for line in ("-", "--", ":") for color in COLORS]
+    if not distances or len(distances) > len(looks):
+        raise ValueError(f"between 1 and {len(looks)} attacks can be told apart in one figure, got {len(distances)}")
+    sizes = {name: len(values) for name, values in distances.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"the attacks must be of the same images, got {sizes}")
+    for name, values in distances.items():
+        if not (values >= 0).all():  # also true where one is NaN
+            raise ValueError(f"the distances of {name} must be ≥ 0, got NaN or a negative one")
+    scale = 255 if norm == "linf" else 1
+    curves = {name: scale * values.detach().cpu().double() for name, values in distances.items()}
+    reached = torch.cat(list(curves.values()))
+    reached = reached[reached.isfinite() & (reached > 0)]
+    left, right = (reached.min().item() / 1.2, 1.05 * reached.max().item()) if len(reached) else (0.1, 1.0)
+    ends = (left if log else 0.0, right)
+
+    figure, axis = pyplot.subplots(figsize=(7.5, 4.2))
+    if together and len(curves) > 1:
+        best = torch.stack(list(curves.values())).amin(0)
+        axis.step(*_share_within(best, *ends), where="post", color="black", linewidth=3.5, alpha=0.8, label=together)
+    for (name, values), (color, line) in zip(curves.items(), looks, strict=False):
+        axis.step(*_share_within(values, *ends), where="post", color=color, linestyle=line, linewidth=1.6, label=name)
+    axis.set(
+        xlabel=(r"$\ell_\infty$ distance, in 1/255" if norm == "linf" else r"$\ell_2$ distance"),
+        ylabel="misclassified, %", xscale="log" if log else "linear", xlim=ends, ylim=(-3, 103),
+    )  # fmt: skip
+    axis.grid(color="#d0d0d0")
+    axis.legend(loc="lower right" if not log else "best")
+    figure.tight_layout()
+    return figure
+
+
+def _share_within(values: Tensor, left: float, right: float) -> tuple[list[float], list[float]]:
+    """The corners of the share of `values` (N,) that are at most x, in %, from x = left to x = right."""
+    corners = values[values.isfinite() & (values > left)].sort().values
+    start = int((values <= left).sum())
+    shares = [100 * (start + i) / len(values) for i in range(len(corners) + 1)]
+    return [left, *corners.tolist(), right], [*shares, shares[-1]]
+
+
 def perturbations(
     x: Tensor, y: Tensor, attacked: Mapping[str, tuple[Tensor, Tensor]], classes: Sequence[str]
 ) -> matplotlib.figure.Figure:
@@ -110,3 +166,41 @@ def _painter(classes: Sequence[str]) -> Callable:
             spine.set(color=style[0], linewidth=style[1], linestyle=style[2])
 
     return draw
+
+
+WAYS = {
+    "loss": "cross-entropy",
+    "distance": "distance from the clean image",
+    "margin": "logit margin, positive where wrong",
+}
+
+
+def ways(
+    paths: Mapping[str, Path], panels: Sequence[str] = ("distance", "margin"), *, log: bool = False
+) -> matplotlib.figure.Figure:
+    """The way of attacks on one image: what they showed the network, call by call, a panel for each quantity.
+
+    paths: attack -> `watched.Path`; panels: of "distance", "margin" and "loss"; log: the distances logarithmic. In the first
+    panel dots mark what was misclassified, on paths of at most 60 images; in the margin's it lies above the line.
+    ValueError for another panel.
+    """
+    from matplotlib import pyplot
+
+    if unknown := [panel for panel in panels if panel not in WAYS]:
+        raise ValueError(f"no panel {unknown[0]!r}: there are {', '.join(map(repr, WAYS))}")
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.2), squeeze=False)
+    for axis, panel in zip(axes[0], panels, strict=True):
+        for color, line, (name, path) in zip(COLORS, ("-", "--", "-.", ":", "-"), paths.items(), strict=False):
+            values = getattr(path, panel).tolist()
+            axis.plot(range(len(values)), values, color=color, linestyle=line, linewidth=1.4, label=name)
+            if panel == panels[0] and len(values) <= 60:
+                wrong = (path.margin > 0).nonzero().flatten().tolist()
+                axis.plot(wrong, [values[k] for k in wrong], "o", color=color, markersize=4)
+        if panel == "margin":
+            axis.axhline(0, color="#7F7F7F", linewidth=1)
+        axis.set(xlabel="image shown to the network", ylabel=WAYS[panel])
+        axis.set_yscale("log" if log and panel == "distance" else "linear")
+        axis.grid(color="#d0d0d0")
+    axes[0][0].legend()
+    figure.tight_layout()
+    return figure

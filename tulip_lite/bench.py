@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -87,6 +87,12 @@ def curvature() -> str:
 BENCHMARKS = {"activations": activations, "objectives": objectives, "curvature": curvature}
 
 
+def store(name: str, record: Mapping) -> None:
+    """Writes what a benchmark measured to data/results/bench/<name>.json, whole or not at all."""
+    with written_whole(results.RESULTS / "bench" / f"{name}.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n")
+
+
 def _precisions() -> list[str]:
     return ["float32", "bfloat16"] if has_bfloat16(default_device()) else ["float32"]
 
@@ -134,8 +140,7 @@ def _report(
             "milliseconds": round(1000 * statistics.median(seconds[arm]), 1),
         }
     record = {"batch": BATCH, "rounds": ROUNDS, **results.provenance(), "rows": rows}
-    with written_whole(results.RESULTS / "bench" / f"{name}.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n")
+    store(name, record)
     lines = [f"{what:40} {'ratio':>6}  {'quartiles':>13}  {'ms':>7}"]
     lines += [
         f"{arm:40} {row['ratio']:6.2f}  {row['quartiles'][0]:6.2f}-{row['quartiles'][1]:<6.2f}  {row['milliseconds']:7.1f}"

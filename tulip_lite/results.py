@@ -3,6 +3,7 @@
 - `weights.safetensors`: the trained network
 - `per_image.safetensors`: a column for each measured quantity over the test images, see `measure.per_image`
 - `card.json`: recipe, seed, commit, versions, processor, data set, seconds, errors; the history of training
+- `attacks/<norm>-<suite>.safetensors`: adversarial distances of test images, see `Attacks`
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tulip_lite import checkpoints, recipes
+from tulip_lite import checkpoints, fingerprints, recipes
 from tulip_lite.data import FOLDER
+from tulip_lite.files import clear_leftovers
 from tulip_lite.models import PocketNet
 
 RESULTS = FOLDER / "results"
@@ -40,6 +42,7 @@ class Result:
 def save(result: Result, recipe_name: str, profile: str, root: Path = RESULTS) -> Path:
     """Writes the folder of a network and returns it; an existing one is replaced as a whole, or not at all.
 
+    That takes the attacks on it away too: they were on other weights, and say nothing of these.
     OSError, saying what to do, where the disk is full or read-only.
     """
     target = root / profile / recipe_name
@@ -81,6 +84,79 @@ def load(recipe_name: str, profile: str = "pocket", root: Path = RESULTS) -> Res
     checkpoints.load_weights(model, weights, folder / "weights.safetensors")
     per_image, _ = checkpoints.load(folder / "per_image.safetensors")
     return Result(model.eval(), card, card.pop("history"), per_image)
+
+
+@dataclass(frozen=True)
+class Attacks:
+    """What a suite of attacks found on some test images; all columns (N,), on the CPU.
+
+    index: which test images, in the data set's order; label, predicted: classes, the latter unperturbed; distance: of the nearest
+    adversarial image, pixel units of the card's norm, 0 where the unperturbed image is misclassified, ∞ where none was found;
+    attack: N names of the stages that found it, "clean" where the distance is 0, "" where it is ∞; distances: stage -> those it
+    reached, with the help of the stages before it where the card's `warm` says so; card: provenance, stages with their options,
+    seconds, seed, data set, hash of the attacked weights.
+    """
+
+    index: Tensor
+    label: Tensor
+    predicted: Tensor
+    distance: Tensor
+    attack: tuple[str, ...]
+    distances: dict[str, Tensor]
+    card: dict
+
+
+def attacks_path(
+    recipe_name: str, norm: str, suite: str, profile: str = "pocket", *, warm: bool = True, root: Path = RESULTS
+) -> Path:
+    """Where the distances are that a suite found. warm: its attacks helped each other; else each stood alone."""
+    alone = "" if warm else "-alone"
+    return root / profile / recipe_name / "attacks" / f"{norm}-{suite}{alone}.safetensors"
+
+
+def save_attacks(found: Attacks, path: Path) -> Path:
+    """Writes one file of attacks, whole or not at all, and returns its path. OSError, saying what to do, where it cannot."""
+    names = list(dict.fromkeys(found.attack))
+    columns = {"index": found.index, "label": found.label, "predicted": found.predicted, "distance": found.distance}
+    columns["attack"] = torch.tensor([names.index(name) for name in found.attack])
+    columns |= {f"distance/{name}": distance for name, distance in found.distances.items()}
+    clear_leftovers(path)
+    checkpoints.save(path, columns, attacks=names, stages=list(found.distances), card=found.card)
+    return path
+
+
+def load_attacks(
+    recipe_name: str, norm: str, suite: str, profile: str = "pocket", *, warm: bool = True, root: Path = RESULTS
+) -> Attacks:
+    """The distances that `suite` found in `norm` on a recipe's network; warm: its attacks helped each other.
+
+    ValueError for an unknown recipe or profile, a damaged file, or a network whose weights are no longer those attacked;
+    FileNotFoundError where it was not attacked yet, with the command that does it.
+    """
+    model = load(recipe_name, profile, root).model
+    path = attacks_path(recipe_name, norm, suite, profile, warm=warm, root=root)
+    command = f"python -m tulip_lite attack {recipe_name} --profile {profile} --norm {norm} --suite {suite}"
+    command += "" if warm else " --no-warm"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there: attack the network with `{command}`")
+    columns, about = checkpoints.load(path)
+    try:
+        card, names = about["card"], about["attacks"]
+        found = Attacks(
+            attack=tuple(names[i] for i in columns.pop("attack").tolist()),
+            distances={name: columns.pop(f"distance/{name}") for name in about["stages"]},
+            card=card,
+            **columns,
+        )
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"{path} lacks a column ({error}): restore it with git, or attack again with `{command}`"
+        ) from error
+    if card["weights"] != fingerprints.weights(model):
+        raise ValueError(
+            f"{path} is of other weights than {recipe_name} has now, so it says nothing of them: attack again with `{command}`"
+        )
+    return found
 
 
 def provenance() -> dict:

@@ -115,6 +115,18 @@ def judged(model: nn.Module, clean: Tensor, y: Tensor, x_adv: Tensor, norm: str,
     return Adversarial(x_adv, distance, names)
 
 
+def believed(model: nn.Module, clean: Tensor, y: Tensor, start: Adversarial | None, norm: str) -> Adversarial:
+    """What an attack may begin with: `start` as `judged` here, each image under the name it came with; for None, nothing found.
+
+    The model must be in eval mode: call it inside `attacking`.
+    """
+    if start is None:
+        return judged(model, clean, y, clean, norm, "")
+    known = judged(model, clean, y, start.x_adv, norm, "start")
+    names = tuple(given if name == "start" else name for given, name in zip(start.attack, known.attack, strict=True))
+    return known._replace(attack=names)
+
+
 def nearer(first: Adversarial, second: Adversarial) -> Adversarial:
     """The nearer of two results image by image; `first` where they are equally near."""
     better = second.distance < first.distance

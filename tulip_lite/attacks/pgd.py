@@ -1,10 +1,12 @@
-"""Projected gradient descent (Madry et al. 2018): the worst image within a given radius.
+"""Projected gradient descent (Madry et al. 2018): the worst image within a given radius, and the smallest radius that suffices.
 
 One loop serves every norm: gradient → steepest ascent direction → step → projection onto the ball → [0, 1].
 
 Differences from the authors' code: images are clamped to [0, 1] (theirs leave it), the start is random (theirs is the
 clean image), and the best point of the whole path is returned, not the last one. The network attacks in eval mode, so
-that batch statistics do not see the attacked images.
+that batch statistics do not see the attacked images. The search for the smallest radius climbs the margin of the scores
+instead of the cross-entropy, whose gradient is zero in float32 where the softmax saturates, and begins each radius at the
+nearest image known.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from tulip_lite import losses, norms
-from tulip_lite.checks import check_images, check_labels, check_logits
+from tulip_lite.attacks.adversarial import Adversarial, attacking, believed, fooled, judged, nearer, to_boundary
+from tulip_lite.checks import check_images, check_labels, check_logits, check_positive
 from tulip_lite.models import evaluating
 
 
@@ -99,3 +102,109 @@ class _Best:
         (gradient,) = torch.autograd.grad(losses.cross_entropy(logits, self.y).sum(), images)
         self._update(images.detach(), logits)
         return gradient
+
+
+def smallest_radius(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    norm: str = "l2",
+    *,
+    steps: int = 20,
+    restarts: int = 1,
+    tolerance: float = 0.01,
+    start: Adversarial | None = None,
+    seed: int = 0,
+) -> Adversarial:
+    """The nearest misclassified images that projected gradient ascent finds, by bisection in the radius of each image.
+
+    x: (B, C, H, W) in [0, 1]; y: (B,); steps: of 2.5 · radius / steps each, within one radius; restarts: runs within one radius,
+    all but the first from random points drawn with `seed`; tolerance: the bracket of the radius is closed when its ends differ
+    by this fraction; start: images known from other attacks.
+    The first radius is the first-order estimate |margin| / ‖∇margin‖_dual, doubled until an image is found, which
+    is then pulled back to the boundary, so that the upper end of a bracket is always a distance at which something was found.
+    TypeError or ValueError for bad images, labels, norm or options, or a model that returns NaN.
+    """
+    geometry = norms.get(norm)
+    check_positive(tolerance=tolerance)
+    if steps < 1 or restarts < 1:
+        raise ValueError(f"steps and restarts must be at least 1, got {steps} and {restarts}")
+    generator = torch.Generator(x.device).manual_seed(seed)
+    with attacking(model, x, y) as (clean, wrong):
+        known = believed(model, clean, y, start, norm)
+        best, high = torch.empty_like(clean).copy_(known.x_adv), known.distance.clone()
+        low, everywhere = torch.zeros_like(high), geometry.size(torch.maximum(clean, 1 - clean))
+        left = (~wrong).nonzero().flatten()
+        # a little farther than the first-order distance, so that where the margin is linear the first radius suffices
+        radius = everywhere.clone()
+        if len(left):
+            radius[left] = 1.01 * _first_order(model, clean[left], y[left], geometry)
+        radius = torch.where(high.isfinite(), high / 2, radius.clamp(everywhere / 2**12, everywhere))
+        while len(left):
+            found = torch.zeros_like(wrong)
+            for restart in range(restarts):
+                todo = left[~found[left]]
+                if not len(todo):
+                    break
+                begin = clean[todo] + geometry.random(clean[todo], radius[todo], generator) if restart else best[todo]
+                over, moved = _within(model, clean[todo], y[todo], geometry, radius[todo], steps, begin)
+                found[todo] = over
+                hit = todo[over]
+                moved = to_boundary(model, clean[hit], y[hit], moved[over], halvings=6)
+                distance = geometry.size(moved - clean[hit])
+                closer = distance < high[hit]
+                best[hit[closer]], high[hit[closer]] = moved[closer], distance[closer]
+            missed = left[~found[left]]
+            low[missed] = radius[missed]
+            # an image that was found nearer than a radius where nothing was closes its bracket, too
+            ended = (high - low <= tolerance * high) & high.isfinite() | high.isinf() & (low >= everywhere)
+            radius = torch.where(high.isfinite(), (low + high) / 2, torch.minimum(2 * radius, everywhere))
+            left = left[~ended[left]]
+        # in the whole batch scores round otherwise than in its parts: what fooled there by a hair is pushed out again
+        return nearer(known, judged(model, clean, y, to_boundary(model, clean, y, best), norm, "pgd"))
+
+
+def _first_order(model: nn.Module, clean: Tensor, y: Tensor, geometry: norms.Norm) -> Tensor:
+    """How far (B,) the boundary would be if the margin were linear; ∞ where its gradient vanishes."""
+    margin, gradient = margin_gradient(model, clean, y)[1:]
+    return (-margin / geometry.dual(gradient)).nan_to_num(torch.inf)
+
+
+def _within(
+    model: nn.Module, clean: Tensor, y: Tensor, geometry: norms.Norm, radius: Tensor, steps: int, begin: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Whether (B,) ascent from `begin`, brought into the ball, fools the model, and the first image of each path that does."""
+    images, found = clean.clone(), torch.zeros_like(y, dtype=torch.bool)
+    moved = (clean + geometry.project(begin - clean, radius)).clamp(0, 1)
+    left = torch.arange(len(y), device=y.device)
+    for step in range(steps + 1):
+        over, _, gradient = margin_gradient(model, moved, y[left])
+        images[left[over]], found[left[over]] = moved[over], True
+        left, moved, gradient = left[~over], moved[~over], gradient[~over]
+        if step == steps or not len(left):
+            return found, images
+        ahead = moved + norms.per_image(2.5 * radius[left] / steps, moved) * geometry.steepest(gradient)
+        moved = (clean[left] + geometry.project(ahead - clean[left], radius[left])).clamp(0, 1)
+
+
+def margin_gradient(
+    model: nn.Module, images: Tensor, y: Tensor, target: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Where (B,) the images fool the model; by how much (B,) the score of `target` (B,), or of the leading wrong class, exceeds
+    that of y; and the gradient (B, C, H, W) of that margin. One forward and one backward pass, in the model's own mode."""
+    with torch.enable_grad():
+        images = images.detach().requires_grad_()
+        scores = model(images)
+        if target is None:
+            margin = losses.logit_margin(scores, y)
+        else:
+            margin = (scores.gather(1, target[:, None]) - scores.gather(1, y[:, None])).flatten()
+        (gradient,) = torch.autograd.grad(margin.sum(), images)
+    return fooled(scores.detach(), y), margin.detach(), gradient
+
+
+def wrong_classes(model: nn.Module, images: Tensor, y: Tensor, count: int) -> Tensor:
+    """The `count` wrong classes of largest scores for each image, (B, count), or as many as there are."""
+    with torch.no_grad():
+        scores = model(images).scatter(1, y[:, None], -torch.inf)
+    return scores.topk(min(count, scores.shape[1] - 1), 1).indices

@@ -1,0 +1,122 @@
+import math
+
+import pytest
+import torch
+from contract import Contract, both_norms, distance_in_box, linear, seen_by
+from torch import nn
+
+from tulip_lite import examples, results
+from tulip_lite.attacks import published_logbarrier
+from tulip_lite.attacks.adversarial import fooled
+from tulip_lite.attacks.logbarrier import logbarrier
+from tulip_lite.attacks.published_logbarrier import published
+from tulip_lite.models import PocketNet, Scaled
+
+
+class TestLogBarrier(Contract):
+    attack = staticmethod(logbarrier)
+    bad_options = (
+        ("outer", 0, "outer and inner must be at least 1"),
+        ("inner", 0, "outer and inner must be at least 1"),
+    )
+
+
+@both_norms
+@pytest.mark.parametrize(("outer", "inner"), [(1, 1), (2, 7), (5, 4)])
+def test_takes_no_more_gradients_than_promised(norm, outer, inner):
+    model = results.load("squared-l2-0.1-smooth").model
+    x, y = examples.cifar10().subset(1).tensors()
+    cold, sizes = seen_by(model, logbarrier, x, y, norm, outer=outer, inner=inner)
+    assert 0 < len(sizes) <= outer * inner
+    warm, sizes = seen_by(model, logbarrier, x, y, norm, outer=outer, inner=inner, start=cold)
+    assert 0 < len(sizes) <= outer * inner
+    assert warm.distance <= cold.distance
+
+
+@both_norms
+def test_beats_the_published_attack_with_a_tenth_of_its_steps(norm):
+    """On the network where the published one does best."""
+    model = results.load("squared-l2-0.1-smooth").model
+    x, y = examples.cifar10().subset(3).tensors()
+    theirs, sizes = seen_by(model, published, x, y, norm, outer=4, inner=50)
+    ours, fewer = seen_by(model, logbarrier, x, y, norm, outer=4, inner=5)
+    assert sum(fewer) <= sum(sizes) / 10
+    assert (ours.distance < theirs.distance).all()
+
+
+@both_norms
+def test_works_where_the_softmax_saturates(norm):
+    model = results.load("undefended").model
+    x, y = examples.cifar10().subset(4).tensors()
+    plain, scaled = (logbarrier(network, x, y, norm, inner=4).distance for network in (model, Scaled(model, 100.0)))
+    torch.testing.assert_close(scaled, plain, rtol=0.01, atol=0)
+
+
+@both_norms
+def test_noise_finds_a_start_where_gradients_vanish(norm):
+    class Steps(nn.Module):
+        """A linear model whose score is rounded to halves: its gradient is zero everywhere."""
+
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, x):
+            return (2 * self.model(x)).round() / 2 + 0 * x.sum()
+
+    model, x, y = linear(0)
+    found = logbarrier(Steps(model), x, y, norm, outer=2, inner=3)
+    assert found.distance.isfinite().all()
+    assert (found.distance >= distance_in_box(model, x, y, norm)).all()
+
+
+def test_every_step_of_the_barrier_starts_at_a_misclassified_image():
+    """Interior points: after phase I no gradient is taken at an image that the model is right about."""
+    model = results.load("undefended").model
+    x, y = examples.cifar10().subset(1).tensors()
+    known = logbarrier(model, x, y, "l2", outer=1, inner=10)
+    seen = []
+    hook = model.register_forward_hook(
+        lambda _, inputs, scores: seen.append(bool(fooled(scores.detach(), y))) if inputs[0].requires_grad else None
+    )
+    logbarrier(model, x, y, "l2", outer=3, inner=20, start=known)
+    hook.remove()
+    assert len(seen) > 20 and all(seen)
+
+
+class TestPublished:
+    def test_gradient_of_the_smoothed_maximum(self):
+        offset = 0.02 * torch.randn(3, 3, 4, 4, dtype=torch.float64, requires_grad=True)
+        size = offset.abs().flatten(1)
+        ((500 * size).softmax(1) * size).sum().backward()
+        ours = published_logbarrier._distance_gradient("linf", offset.detach(), 500.0)
+        torch.testing.assert_close(ours, offset.grad)
+
+    def test_ends_where_its_function_is_stationary_on_a_linear_model(self):
+        """At distance r along the normal, with a = ‖w‖ and the boundary at d: r = α ∂/∂r log tanh(a (r − d) / 2)."""
+        model, x, y = linear(0)
+        alpha = 0.05
+        slope = model.weight.detach().norm()
+        boundary = model(x)[:, 0].detach().abs() / slope
+        low, high = boundary.clone(), boundary + 2
+        for _ in range(60):
+            r = (low + high) / 2
+            pull = alpha * slope / (slope * (r - boundary)).sinh() - r
+            low, high = torch.where(pull > 0, r, low), torch.where(pull > 0, high, r)
+        found = published(model, x, y, "l2", outer=1, inner=1500, alpha=alpha)
+        torch.testing.assert_close(found.distance, r, rtol=1e-3, atol=0)
+
+    def test_counts_steps_and_clean_errors_and_failures(self):
+        model, x, y = linear(1)
+        y[1:3] = 1 - y[1:3]
+        found, sizes = seen_by(model, published, x, y, "linf", outer=2, inner=3)
+        assert sizes == [3] * 6
+        assert found.distance[1:3].eq(0).all() and found.distance[[0, 3, 4]].isfinite().all()
+        model.bias.data += 100 * math.copysign(1, model(x)[0, 0])  # noise stays unclipped, but the judge clips
+        assert published(model, x[:1], y[:1], "l2", outer=1, inner=1).distance.isinf().all()
+
+    @pytest.mark.parametrize("option", ["outer", "inner", "step", "alpha", "beta", "gamma", "tolerance", "temperature"])
+    def test_bad_options_get_one_clear_line(self, option):
+        x = torch.rand(1, 3, 8, 8)
+        with pytest.raises(ValueError, match=f"{option} must be a finite number > 0"):
+            published(PocketNet(), x, torch.tensor([0]), "l2", **{option: 0})

@@ -1,0 +1,161 @@
+"""The comparison with the libraries: it runs and goes on, its conclusions follow from its distances, and what it found."""
+
+import json
+import math
+import statistics
+from functools import partial
+
+import pytest
+import torch
+
+from tulip_lite import __main__, attack_bench, examples, results
+from tulip_lite.attack_bench import BEST, OURS, PUBLISHED, QUICK, Arm
+from tulip_lite.attacks import suite
+from tulip_lite.attacks.suite import Stage
+from tulip_lite.data import Dataset
+
+STORED = results.RESULTS / "bench"
+
+
+def shortened(arms):
+    """The same attacks with hardly any steps."""
+    one = (Stage("pgd", {"steps": 2, "tolerance": 0.3}),)
+    quick = Arm(partial(suite.smallest, suite=one), {}, {})
+
+    def short(name, arm):
+        return quick if name == QUICK else Arm(arm.attack, arm.shortest, arm.shortest)
+
+    return {norm: {name: short(name, arm) for name, arm in those.items()} for norm, those in arms.items()}
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    """Runs a benchmark on a few of the twenty originals and returns its exit status and what it stored."""
+    originals = Dataset("originals", examples.CIFAR10_CLASSES, examples.cifar10(), examples.cifar10())
+    monkeypatch.setattr(attack_bench.data, "load", {"some": originals}.get)
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    load, there = results.load, results.RESULTS.parent
+    monkeypatch.setattr(results, "load", lambda name: load(name, root=STORED.parent))
+    monkeypatch.setattr(results, "provenance", lambda: {"threads": 1, "processor": "A processor"})
+    for kind in ("attacks", "logbarrier"):
+        arms = getattr(attack_bench, f"{kind}_arms")
+        monkeypatch.setattr(attack_bench, f"{kind}_arms", lambda arms=arms: shortened(arms()))
+
+    def run(kind, images=3):
+        status = __main__.main(
+            ["bench", kind, "--images", str(images), "--data", "some", "--runs", str(there / "runs")]
+        )
+        path = there / "results" / "bench" / f"{kind}.json"
+        return status, json.loads(path.read_text()) if path.exists() else None
+
+    return run
+
+
+@pytest.mark.parametrize("kind", ["attacks", "logbarrier"])
+def test_runs_from_end_to_end_and_concludes_from_its_distances(bench, kind, capsys):
+    status, record = bench(kind)
+    assert status == 0 and record["images"] == 3 and record["data"] == "originals"
+    assert list(record["networks"]) == list(attack_bench.NETWORKS)
+    for found in record["networks"].values():
+        assert list(found) == ["l2", "linf"]
+        for result in found.values():
+            check(result, kind)
+    assert attack_bench.table(record) in capsys.readouterr().out
+
+
+def check(result, kind):
+    """Everything that is concluded follows from the distances and counts that are stored with it."""
+    rows = result["attacks"]
+    columns = {name: [math.inf if d is None else d for d in row["distances"]] for name, row in rows.items()}
+    nearest = [min(image) for image in zip(*columns.values(), strict=True)]
+    for name, row in rows.items():
+        assert row["median"] == pytest.approx(statistics.median(columns[name]), rel=1e-5)
+        assert row["unfooled"] == columns[name].count(math.inf)
+        assert (
+            row["wins"]
+            >= sum(d < low * (1 + 1e-6) for d, low in zip(columns[name], nearest, strict=True)) - row["unfooled"]
+        )
+        assert row["seconds"] >= 0 and row["gradients"] > 0
+    ours, others = (QUICK, [n for n in rows if n != QUICK]) if kind == "attacks" else (OURS, [PUBLISHED])
+    best = [min(image) for image in zip(*(columns[name] for name in others), strict=True)]
+    assert result["ratio of medians"] == pytest.approx(
+        statistics.median(columns[ours]) / statistics.median(best), rel=1e-5
+    )
+    seconds = sum(rows[name]["seconds"] for name in others)
+    assert result["share of time"] == pytest.approx(rows[ours]["seconds"] / seconds, rel=0.1, abs=0.02)
+    if kind == "attacks":
+        assert result[BEST]["median"] == pytest.approx(statistics.median(best), rel=1e-5)
+    else:
+        assert result["nearer"] == sum(a < b for a, b in zip(columns[ours], best, strict=True)) / len(best)
+
+
+def test_a_run_that_was_stopped_goes_on_and_other_code_or_images_begin_anew(bench, monkeypatch, capsys):
+    runs = []
+    finished = attack_bench._timed
+
+    def stopping(*arguments):
+        runs.append(arguments)
+        if len(runs) == 3:
+            raise KeyboardInterrupt
+        return finished(*arguments)
+
+    monkeypatch.setattr(attack_bench, "_timed", stopping)
+    assert bench("logbarrier") == (130, None) and "goes on from the last finished attack" in capsys.readouterr().err
+    _, first = bench("logbarrier")
+    assert len(runs) == 3 + 8 - 2  # two arms were finished, the third was not
+    assert bench("logbarrier")[1]["networks"] == first["networks"] and len(runs) == 9
+    bench("logbarrier", images=2)
+    assert len(runs) == 9 + 8
+    monkeypatch.setattr(attack_bench, "_code", lambda: "other code")
+    bench("logbarrier", images=2)
+    assert len(runs) == 9 + 8 + 8
+
+
+def test_images_that_the_networks_do_not_know_are_refused_in_one_line(bench, capsys):
+    assert bench("attacks", images=900)[0] == 1
+    assert "are recognised by undefended and squared-l2-0.1" in capsys.readouterr().err
+    assert bench("attacks", images=1)[0] == 1
+    assert "at least two images" in capsys.readouterr().err
+
+
+def stored(name):
+    path = STORED / f"{name}.json"
+    if not path.exists():
+        pytest.skip(f"{path} is not there: python -m tulip_lite bench {name}")
+    return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(("norm", "most"), [("l2", 1.02), ("linf", 1.03)])
+def test_quick_is_as_near_as_the_best_of_the_libraries_in_a_fifth_of_their_time(norm, most):
+    record = stored("attacks")
+    assert record["images"] >= 32
+    for network in attack_bench.NETWORKS:
+        result = record["networks"][network][norm]
+        check(result, "attacks")
+        assert result["attacks"][QUICK]["unfooled"] == 0
+        assert result["ratio of medians"] <= most, network
+        assert result["share of time"] <= 1 / 5, network
+
+
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+def test_our_logbarrier_is_nearer_than_the_published_one_at_a_tenth_of_its_steps(norm):
+    record = stored("logbarrier")
+    for network in attack_bench.NETWORKS:
+        result = record["networks"][network][norm]
+        check(result, "logbarrier")
+        assert result["ratio of medians"] < 1 and result["nearer"] > 0.5, network
+        assert result["share of gradients"] <= 0.11, network
+
+
+def test_ties_are_won_by_both_and_failures_by_none():
+    none = {"seconds": 1.0, "cpu_seconds": 1.0, "gradients": 1.0, "passes": 1.0, "options": {}}
+    rows = {
+        QUICK: {"distances": [0.5, 1.0, torch.inf], **none, "seconds": 2.0},
+        "a": {"distances": [0.5, 0.5, torch.inf], **none},
+        "b": {"distances": [1.0, torch.inf, torch.inf], **none, "seconds": 3.0},
+    }
+    result = attack_bench._against_libraries(rows)
+    assert [row["wins"] for row in result["attacks"].values()] == [1, 2, 0]
+    assert [row["unfooled"] for row in result["attacks"].values()] == [1, 1, 2]
+    assert (result["ratio of medians"], result["share of time"]) == (2.0, 0.5)
+    assert result["attacks"]["b"]["distances"] == [1.0, None, None]

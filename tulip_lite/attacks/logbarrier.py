@@ -1,0 +1,210 @@
+"""The LogBarrier attack (Finlay, Pooladian & Oberman 2019), an interior-point method from the wrong side of the decision boundary.
+
+Among misclassified images u, those with a margin m(u) = max_{i≠y} z_i(u) − z_y(u) > 0 of the scores z, it minimises
+
+    ½ ‖u − x‖² − μ log m(u)
+
+for a falling sequence of multipliers μ: the logarithm keeps u inside, the multiplier decides how near to the boundary it may come.
+Phase I finds a misclassified image by gradient ascent in growing balls around x. From there each step minimises the function above
+with m linearised at u. In both norms the minimiser lies on one path, v(ε) = clip(x + ε s) with the steepest direction s of ∇m,
+and without the box its ε has a closed form: with the distance t to the linearised boundary, ε (ε − t) = μ. The image moves a share
+of the way to v, and back where it left the misclassified set; the nearest image of its path counts.
+
+Differences from the authors' code:
+- The barrier is on scores, theirs on probabilities. Where the softmax saturates their gradient vanishes; −log m keeps its gradient
+  when all scores are multiplied by a number.
+- A step has the scale of the image's own distance, in both norms. Theirs is 0.01 times a gradient: the same for all images,
+  and in ℓ∞, where the gradient's entries share a sum near 1 among all pixels, far too short.
+- ℓ∞ itself is minimised: v has all its pixels at ±ε. Theirs minimises a mean with the weights softmax(500 |u − x|), which at
+  distances around 1/100 is far below the maximum.
+- The multiplier is μ = τ ‖u − x‖² with the same τ for all images: the relative distance kept from the boundary, to first order.
+  Theirs is one number for all images, whatever their distance.
+- The start is found by gradients, for each of the three wrong classes with the largest scores, and the nearest result goes on: the
+  nearest boundary is often another class's than the one first met. Images that gradients do not bring across get clipped noise
+  of growing size. Theirs is unclipped noise alone, so it begins, and often ends, at a far boundary.
+- Start and results of outer iterations are pulled to the boundary along the straight line to x, and the next outer iteration begins
+  at the nearest image so far; theirs begins at the last one.
+- Backtracking is bounded, image by image: what a halved step leaves outside goes back, and takes shorter steps from then on.
+- An image stops on its own when an outer iteration brings it less than 0.1 % nearer, and leaves the batch; their tolerance waits
+  for all images.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tulip_lite import norms
+from tulip_lite.attacks.adversarial import (
+    ROUNDING,
+    Adversarial,
+    attacking,
+    believed,
+    fooled,
+    judged,
+    nearer,
+    to_boundary,
+)
+from tulip_lite.attacks.pgd import margin_gradient, wrong_classes
+from tulip_lite.losses import logit_margin
+from tulip_lite.norms import Norm, per_image
+
+# found on the networks of this book: τ and the share of the way to the minimiser, at the first outer iteration and at the last; the
+# classes tried
+TAUS, SHARES = (0.3, 0.005), (0.5, 0.05)
+CLASSES = 3
+
+
+def logbarrier(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    norm: str = "l2",
+    *,
+    outer: int = 15,
+    inner: int = 50,
+    start: Adversarial | None = None,
+    seed: int = 0,
+) -> Adversarial:
+    """The nearest misclassified images that the LogBarrier attack finds, with at most outer × inner gradients for each.
+
+    x: (B, C, H, W) in [0, 1]; y: (B,) labels; norm: "l2" or "linf"; outer: outer iterations, of which up to three try one class
+    each; inner: gradients in each; start: images known from other attacks, where the attack begins, and then tries no classes;
+    seed: of the noise that is tried where gradients find no misclassified image.
+    TypeError or ValueError for bad images, labels, norm or options, or a model that returns NaN.
+    """
+    geometry = norms.get(norm)
+    if outer < 1 or inner < 1:
+        raise ValueError(f"outer and inner must be at least 1, got {outer} and {inner}")
+    with attacking(model, x, y) as (clean, wrong), torch.no_grad():
+        known = believed(model, clean, y, start, norm)
+        best, nearest = known.x_adv.to(clean, copy=True), known.distance.clone()
+
+        def keep(here: Tensor, images: Tensor, size: Tensor) -> None:
+            closer = size < nearest[here]
+            best[here[closer]], nearest[here[closer]] = images[closer], size[closer]
+
+        tries = wrong_classes(model, clean, y, min(CLASSES, outer)).T
+        cold = (~wrong & nearest.isinf()).nonzero().flatten()
+        for target in tries[:, cold] if len(cold) else ():
+            images = clean[cold], y[cold]
+            begin, used = _phase_one(model, *images, target, geometry, inner)
+            keep(cold, *_steps(model, *images, begin, geometry, inner - used, TAUS[0], SHARES[0]))
+        lost = (~wrong & nearest.isinf()).nonzero().flatten()
+        if len(lost):
+            begin = _noise(model, clean[lost], y[lost], seed)
+            keep(lost, *_steps(model, clean[lost], y[lost], begin, geometry, 0 * lost, TAUS[0], SHARES[0]))
+        spent = torch.where(known.distance.isfinite(), 0, len(tries))
+        for k in range(outer):
+            here = (~wrong & nearest.isfinite() & (spent <= k)).nonzero().flatten()
+            if len(here):
+                tau, share = (first * (last / first) ** (k / max(outer - 1, 1)) for first, last in (TAUS, SHARES))
+                steps = torch.full_like(here, inner)
+                keep(here, *_steps(model, clean[here], y[here], best[here], geometry, steps, tau, share))
+        return nearer(known, judged(model, clean, y, to_boundary(model, clean, y, best), norm, "logbarrier"))
+
+
+def _phase_one(
+    model: nn.Module, clean: Tensor, y: Tensor, target: Tensor, geometry: Norm, steps: int
+) -> tuple[Tensor, Tensor]:
+    """(images (B, C, H, W), gradients used (B,)): the first misclassified ones, or the last where none was.
+
+    Projected gradient ascent of the score of `target` over that of y. The ball's radius is first that of the linearised boundary,
+    and grows so that the last step could reach the far corner of the box.
+    """
+    u, used = clean.clone(), torch.full_like(y, steps)
+    everywhere = geometry.size(torch.maximum(clean, 1 - clean))
+    left = torch.arange(len(y), device=y.device)
+    radius = growth = everywhere
+    for step in range(steps):
+        over, margin, gradient = margin_gradient(model, u[left], y[left], target[left])
+        used[left[over]] = step + 1
+        if step == 0:
+            first = (-margin / geometry.dual(gradient)).nan_to_num(torch.inf)
+            radius = first.clamp(1e-6 * everywhere, everywhere)
+            growth = (everywhere / radius) ** (1 / max(steps - 1, 1))
+        left, gradient = left[~over], gradient[~over]
+        if not len(left):
+            break
+        x, ball = clean[left], radius[left] * growth[left] ** step
+        ahead = u[left] - x + per_image(ball / 2, x) * geometry.steepest(gradient)
+        u[left] = (x + geometry.project(ahead, ball)).clamp(0, 1)
+    return to_boundary(model, clean, y, u, halvings=6), used
+
+
+def _noise(model: nn.Module, clean: Tensor, y: Tensor, seed: int) -> Tensor:
+    """Each image with the least Gaussian noise, clipped, that the model errs on; with the most of it where it never does."""
+    generator = torch.Generator(clean.device).manual_seed(seed)
+    u, found = clean, torch.zeros_like(y, dtype=torch.bool)
+    for scale in 0.01 * 2.0 ** torch.arange(15):
+        # the same for all images, so that none depends on its batch
+        noise = torch.randn(clean.shape[1:], generator=generator, device=clean.device, dtype=clean.dtype)
+        u = torch.where(per_image(found, u).bool(), u, (clean + scale * noise).clamp(0, 1))
+        found = fooled(model(u), y)
+        if found.all():
+            break
+    return to_boundary(model, clean, y, u, halvings=6)
+
+
+def _steps(
+    model: nn.Module, clean: Tensor, y: Tensor, begin: Tensor, geometry: Norm, steps: Tensor, tau: float, share: float
+) -> tuple[Tensor, Tensor]:
+    """One outer iteration: the nearest misclassified image (B, C, H, W) of each path, on the boundary, and its distance (B,).
+
+    steps: (B,) gradients to take. The distance is ∞ where `begin` is classified right already.
+    """
+    u, best = begin.clone(), begin.clone()
+    size = torch.where(logit_margin(model(begin), y) > 0, geometry.size(begin - clean), torch.inf)
+    caution = torch.ones_like(size)
+    for step in range(int(steps.max())):
+        here = ((step < steps) & size.isfinite()).nonzero().flatten()
+        if not len(here):
+            break
+        x, old = clean[here], u[here]
+        _, margin, gradient = margin_gradient(model, old, y[here])
+        aim = _minimiser(geometry, x, old, margin, gradient, tau * size[here] ** 2)
+        new = old + per_image(share * caution[here], x) * (aim - old)
+        out = (~_inside(model, new, y[here])).nonzero().flatten()
+        caution[here] = (1.05 * caution[here]).clamp_max(1)
+        if len(out):
+            caution[here[out]] *= 0.7
+            new[out] = (new[out] + old[out]) / 2
+            still = out[~_inside(model, new[out], y[here[out]])]
+            new[still] = old[still]
+        u[here] = new
+        distance = geometry.size(new - x)
+        closer = distance < size[here]
+        best[here[closer]], size[here[closer]] = new[closer], distance[closer]
+    best = to_boundary(model, clean, y, best, halvings=6)
+    return best, torch.where(fooled(model(best), y), geometry.size(best - clean), torch.inf)
+
+
+def _inside(model: nn.Module, u: Tensor, y: Tensor) -> Tensor:
+    """Where (B,) the model errs by twice what `fooled` asks for: in another batch scores round otherwise."""
+    scores = model(u)
+    return logit_margin(scores, y) > 2 * ROUNDING * scores.abs().amax(1)
+
+
+def _minimiser(geometry: Norm, x: Tensor, u: Tensor, margin: Tensor, gradient: Tensor, multiplier: Tensor) -> Tensor:
+    """v = clip(x + ε s) for which ½ ε² − μ log(m + ⟨∇m, v − u⟩) is least, (B, C, H, W).
+
+    Without the box ε (ε − t) = μ. Pixels that meet the box stay there, and ε is solved for again with the others: t only grows
+    by that, so it ends.
+    """
+    direction = geometry.steepest(gradient)
+    level = margin + _dot(gradient, x - u)  # the linearised margin at x
+    free, moved = torch.ones_like(x), torch.zeros_like(x)
+    while True:
+        slope = _dot(gradient * free, direction)
+        t = (-(level + _dot(gradient, moved * (1 - free))) / slope).nan_to_num(0.0, 1e9, 0.0).clamp(-1e9, 1e9)
+        reach = (t + (t**2 + 4 * multiplier).sqrt()) / 2
+        ahead = x + per_image(reach, x) * direction
+        v = ahead.clamp(0, 1)
+        still = free * (v == ahead)
+        if torch.equal(still, free):
+            return v
+        free, moved = still, v - x
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).flatten(1).sum(1)

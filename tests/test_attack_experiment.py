@@ -147,7 +147,7 @@ def _call(pictures, root, *more):
         f"attack_experiment.run.__kwdefaults__['root'] = Path({str(root)!r})\n"
         "sys.exit(__main__.main(sys.argv[1:]))"
     )
-    arguments = ["attack", "undefended", "--images", "24", "--batch-size", "2", "--data", pictures, "--threads", "1"]
+    arguments = ["attack", "undefended", "--images", "8", "--batch-size", "2", "--data", pictures, "--threads", "1"]
     command = [sys.executable, "-c", script, *map(str, arguments), "--runs", str(root.parent / "runs"), *more]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -155,16 +155,19 @@ def _call(pictures, root, *more):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_command_goes_on_and_stores_the_same(pictures, root, how):
     """The real command on the real quick suite: stopped after two batches, called again, compared with an unbroken one."""
-    runs = root.parent / "runs"
+
+    def finished():
+        return list((root.parent / "runs").glob("attacks/pocket/*/batch-*.safetensors"))
+
     stopped = _call(pictures, root, "--norm", "linf")
-    while stopped.poll() is None and len(list(runs.rglob("batch-*.safetensors"))) < 2:
+    while stopped.poll() is None and len(finished()) < 2:
         time.sleep(0.01)
     stopped.send_signal(how)
     _, complaint = stopped.communicate()
     if how is signal.SIGINT:
         assert stopped.returncode == 130
         assert complaint.splitlines()[-1] == "stopped; the same command goes on from the last finished batch of images"
-    assert len(list(runs.rglob("batch-*.safetensors"))) >= 2 and not list(root.rglob("linf-*"))
+    assert len(finished()) >= 2 and not list(root.rglob("linf-*"))
 
     again = _call(pictures, root, "--norm", "linf")
     out, complaint = again.communicate()
@@ -174,7 +177,7 @@ def test_a_stopped_command_goes_on_and_stores_the_same(pictures, root, how):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        attack(pictures, root, "linf", images=24, batch_size=2)
+        attack(pictures, root, "linf", images=8, batch_size=2)
     finally:
         torch.set_num_threads(threads)
     unbroken = results.load_attacks("undefended", "linf", "quick", root=root)

@@ -100,14 +100,15 @@ def _compare(
     models = {network: results.load(network).model for network in NETWORKS}
     pictures = data.load(source or os.environ.get("TULIP_DATA") or "cifar10")
     x, y = _images(models, pictures, images)
-    origin, networks = results.provenance(), {}
+    # now: the files may change while this runs, but not what was loaded from them
+    origin, code, networks = results.provenance(), _code(), {}
     for network, model in models.items():
         model = model.to(memory_format=torch.channels_last)
         for norm, those in arms.items():
             rows = {}
             for attack, arm in those.items():
                 path = Path(runs) / "bench" / name / f"{network}-{norm}-{attack.replace(' ', '-')}.safetensors"
-                rows[attack] = _finished(path, arm, model, x, y, norm) | {"options": dict(arm.options)}
+                rows[attack] = _finished(path, code, arm, model, x, y, norm) | {"options": dict(arm.options)}
                 print(f"{network}, {norm}, {attack}: {rows[attack]['seconds']:.1f} s", flush=True)
             networks.setdefault(network, {})[norm] = conclude(rows)
     record = {"images": len(x), "data": pictures.name, **origin, "networks": networks}
@@ -129,10 +130,10 @@ def _images(models: Mapping[str, nn.Module], pictures: data.Dataset, count: int)
     return x, y
 
 
-def _finished(path: Path, arm: Arm, model: nn.Module, x: Tensor, y: Tensor, norm: str) -> dict:
+def _finished(path: Path, code: str, arm: Arm, model: nn.Module, x: Tensor, y: Tensor, norm: str) -> dict:
     """The row of an arm: as stored at `path` if that is of the same code, network, images and threads, else run and stored."""
     identity = {
-        "code": _code(),
+        "code": code,
         "weights": fingerprints.weights(model),
         "images": fingerprints.of({"x": x, "y": y}),
         "options": dict(arm.options),
@@ -181,6 +182,7 @@ def _against_libraries(rows: dict[str, dict]) -> dict:
         BEST: {"median": nearest.median, "mean": nearest.mean, "unfooled": nearest.unfooled},
         "ratio of medians": found[QUICK]["median"] / nearest.median,
         "share of time": _share(rows, QUICK, "seconds"),
+        "share of processor time": _share(rows, QUICK, "cpu_seconds"),
     }
 
 
@@ -193,6 +195,7 @@ def _against_published(rows: dict[str, dict]) -> dict:
         "nearer": sum(ours < theirs for ours, theirs in pairs) / len(pairs),
         "share of gradients": _share(rows, OURS, "gradients"),
         "share of time": _share(rows, OURS, "seconds"),
+        "share of processor time": _share(rows, OURS, "cpu_seconds"),
     }
 
 

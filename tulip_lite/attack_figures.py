@@ -188,7 +188,7 @@ def ways(
 
     if unknown := [panel for panel in panels if panel not in WAYS]:
         raise ValueError(f"no panel {unknown[0]!r}: there are {', '.join(map(repr, WAYS))}")
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.2), squeeze=False)
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(4.2 * len(panels), 3), squeeze=False)
     for axis, panel in zip(axes[0], panels, strict=True):
         for color, line, (name, path) in zip(COLORS, ("-", "--", "-.", ":", "-"), paths.items(), strict=False):
             values = getattr(path, panel).tolist()
@@ -198,7 +198,8 @@ def ways(
                 axis.plot(wrong, [values[k] for k in wrong], "o", color=color, markersize=4)
         if panel == "margin":
             axis.axhline(0, color="#7F7F7F", linewidth=1)
-        axis.set(xlabel="image shown to the network", ylabel=WAYS[panel])
+        steps_only = all(path.tracked.all() for path in paths.values())
+        axis.set(xlabel="gradient step" if steps_only else "image shown to the network", ylabel=WAYS[panel])
         axis.set_yscale("log" if log and panel == "distance" else "linear")
         axis.grid(color="#d0d0d0")
     axes[0][0].legend()

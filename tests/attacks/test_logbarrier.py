@@ -1,11 +1,12 @@
 import math
+from functools import partial
 
 import pytest
 import torch
 from contract import Contract, both_norms, distance_in_box, linear, seen_by
 from torch import nn
 
-from tulip_lite import examples, results
+from tulip_lite import examples, norms, results
 from tulip_lite.attacks import published_logbarrier
 from tulip_lite.attacks.adversarial import fooled
 from tulip_lite.attacks.logbarrier import logbarrier
@@ -14,7 +15,7 @@ from tulip_lite.models import PocketNet, Scaled
 
 
 class TestLogBarrier(Contract):
-    attack = staticmethod(logbarrier)
+    attack = staticmethod(partial(logbarrier, inner=10))
     bad_options = (
         ("outer", 0, "outer and inner must be at least 1"),
         ("inner", 0, "outer and inner must be at least 1"),
@@ -35,7 +36,6 @@ def test_takes_no_more_gradients_than_promised(norm, outer, inner):
 
 @both_norms
 def test_beats_the_published_attack_with_a_tenth_of_its_steps(norm):
-    """On the network where the published one does best."""
     model = results.load("squared-l2-0.1-smooth").model
     x, y = examples.cifar10().subset(3).tensors()
     theirs, sizes = seen_by(model, published, x, y, norm, outer=4, inner=50)
@@ -70,6 +70,20 @@ def test_noise_finds_a_start_where_gradients_vanish(norm):
     assert (found.distance >= distance_in_box(model, x, y, norm)).all()
 
 
+@both_norms
+def test_the_nearest_class_need_not_be_the_second_best(norm):
+    """Linear scores: class 1 is second best and falls behind slowly, class 2 is worse and its boundary three times as near."""
+    generator = torch.Generator().manual_seed(0)
+    model, x = nn.Sequential(nn.Flatten(), nn.Linear(48, 3)).double(), torch.full((1, 3, 4, 4), 0.5).double()
+    weight = torch.tensor([[0.0], [0.2], [1.0]]) * torch.randn(3, 48, generator=generator, dtype=torch.float64)
+    distance = torch.tensor([0.0, 0.3, 0.1], dtype=torch.float64)
+    model[1].weight.data, model[1].bias.data = weight, -distance * norms.get(norm).dual(weight) - weight.sum(1) / 2
+    scores = model(x)[0]
+    assert scores[0] > scores[1] > scores[2]
+    found = logbarrier(model, x, torch.tensor([0]), norm, inner=10)
+    torch.testing.assert_close(found.distance, torch.tensor([0.1], dtype=x.dtype), rtol=0.01, atol=0)
+
+
 def test_every_step_of_the_barrier_starts_at_a_misclassified_image():
     """Interior points: after phase I no gradient is taken at an image that the model is right about."""
     model = results.load("undefended").model
@@ -86,7 +100,7 @@ def test_every_step_of_the_barrier_starts_at_a_misclassified_image():
 
 class TestPublished:
     def test_gradient_of_the_smoothed_maximum(self):
-        offset = 0.02 * torch.randn(3, 3, 4, 4, dtype=torch.float64, requires_grad=True)
+        offset = (0.02 * torch.randn(3, 3, 4, 4, dtype=torch.float64)).requires_grad_()
         size = offset.abs().flatten(1)
         ((500 * size).softmax(1) * size).sum().backward()
         ours = published_logbarrier._distance_gradient("linf", offset.detach(), 500.0)
@@ -112,7 +126,7 @@ class TestPublished:
         found, sizes = seen_by(model, published, x, y, "linf", outer=2, inner=3)
         assert sizes == [3] * 6
         assert found.distance[1:3].eq(0).all() and found.distance[[0, 3, 4]].isfinite().all()
-        model.bias.data += 100 * math.copysign(1, model(x)[0, 0])  # noise stays unclipped, but the judge clips
+        model.bias.data += 100 * math.copysign(1, model(x)[0, 0].item())  # noise stays unclipped, but the judge clips
         assert published(model, x[:1], y[:1], "l2", outer=1, inner=1).distance.isinf().all()
 
     @pytest.mark.parametrize("option", ["outer", "inner", "step", "alpha", "beta", "gamma", "tolerance", "temperature"])

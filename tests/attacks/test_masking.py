@@ -166,18 +166,17 @@ def test_the_shipped_networks_hide_nothing(originals, name):
     assert diagnose(results.load(name).model, *originals, surrogate=surrogate).fired == ()
 
 
-@pytest.mark.parametrize(("norm", "images"), [("l2", 20), ("linf", 10)])
-def test_a_network_used_as_if_it_were_distilled_is_found_out(originals, norm, images):
+def test_a_network_used_as_if_it_were_distilled_is_found_out(originals):
     """Logits × 100: what defensive distillation at temperature 100 leaves at use (Papernot et al. 2016)."""
-    x, y = (part[:images] for part in originals)
+    x, y = (part[:12] for part in originals)
     surrogate = results.load("undefended-smooth").model
-    found = diagnose(Scaled(results.load("undefended").model, 100), x, y, norm, surrogate=surrogate)
+    found = diagnose(Scaled(results.load("undefended").model, 100), x, y, "linf", surrogate=surrogate)
     assert found.fired == SATURATED
 
 
 @pytest.mark.parametrize("attack", [smallest_radius, fmn])
 def test_attacks_that_climb_the_logit_margin_see_through_it(originals, attack):
-    x, y = (part[:6] for part in originals)
+    x, y = (part[:3] for part in originals)
     network = results.load("undefended").model
     plain, scaled = attack(network, x, y), attack(Scaled(network, 100), x, y)
     torch.testing.assert_close(scaled.distance, plain.distance, rtol=0.02, atol=0)

@@ -352,7 +352,7 @@ def test_an_attack_that_is_run_anew_takes_the_old_ones_place(talk, node):
 
 def test_another_image_run_anew_leaves_the_radius(talk):
     viewer, say = talk
-    radius = viewer.radius
+    viewer.radius = radius = 0.01
     say(kind="run", key=("second", "l2", "exact"), image=1, options={"rank": 2})
     assert viewer.radius == radius
 

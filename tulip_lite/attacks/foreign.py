@@ -20,7 +20,7 @@ def plain(images: Tensor) -> Tensor:
 
 
 class Seen(nn.Module):
-    """The model as a library sees it: contiguous float32 in, gradients of the same kind, float32 scores of its own out."""
+    """The model as a library sees it: float32 images in, float32 scores of its own out, whatever the model computes with."""
 
     def __init__(self, model: nn.Module, dtype: torch.dtype):
         super().__init__()
@@ -30,8 +30,6 @@ class Seen(nn.Module):
         # a copy in the memory format in which convolutions are fast
         layout = torch.channels_last if x.dim() == 4 else torch.contiguous_format
         inner = x.to(self.dtype).clone(memory_format=layout)
-        if inner.requires_grad:
-            inner.register_hook(Tensor.contiguous)
         logits = self.model(inner).to(torch.float32, copy=True)
         if inner.requires_grad and not logits.requires_grad:  # a constant model has a gradient too: zero
             logits = logits + 0 * inner.flatten(1).sum(1, keepdim=True).float()

@@ -9,7 +9,7 @@ Differences from calling foolbox 3.3.4:
   single bad start makes foolbox raise for the batch. Where it raises nevertheless, halves of the batch are tried.
 - Starts come from earlier attacks or `starts.with_starts`, not from foolbox's noise, which often finds none.
 - HopSkipJump divides its ℓ2 direction by the norm over the whole *batch*, so its steps shrink with the batch; here by each
-  image's own. Brendel-Bethge multiplies its trust region by the batch size; here its `lr` is divided by it.
+  image's own. (Brendel-Bethge's trust region grows with the batch; that does no harm and is left.)
 - An image on which Brendel-Bethge's solver fails stays where it is for that step, instead of ending the batch.
 - foolbox's ℓ2-FMN is left out: its projection onto the ball does nothing.
 """
@@ -181,13 +181,13 @@ def run(
             starts = to_boundary(seen, images, labels, starts, halvings=0)
 
         def attempt(images: Tensor, labels: Tensor, starts: Tensor) -> Tensor:
-            network = library.PyTorchModel(seen, bounds=(0, 1), device=x.device)
-            built = _built(library, name, norm, options, len(images))
             criterion = library.criteria.Misclassification(labels)
             extra = {"starting_points": starts} if attack.needs_start else {}
             return built(network, images, criterion, epsilons=None, **extra)[0]
 
         with sealed(seed, x.device):
+            network = library.PyTorchModel(seen, bounds=(0, 1), device=x.device)
+            built = _built(library, name, norm, options)
             proposed, errors = _piecewise(attempt, images, labels, starts, _portion(name, options, clean))
         if errors:
             warnings.warn(
@@ -247,8 +247,8 @@ def _foolbox(name: str) -> ModuleType:
     return foolbox
 
 
-def _built(library: ModuleType, name: str, norm: str, options: dict[str, Option], images: int) -> Callable:
-    """foolbox's attack for this many images at once, mended where it lets images of a batch disturb each other."""
+def _built(library: ModuleType, name: str, norm: str, options: Mapping[str, Option]) -> Callable:
+    """foolbox's attack, mended where it lets one image of a batch disturb the others."""
     make = getattr(library.attacks, ATTACKS[name].classes[norm])
     if name == "hopskipjump":
 
@@ -265,7 +265,7 @@ def _built(library: ModuleType, name: str, norm: str, options: dict[str, Option]
             def instantiate_optimizer(self):
                 return _Patient(super().instantiate_optimizer())
 
-        return BrendelBethge(**{**options, "lr": options["lr"] / images})
+        return BrendelBethge(**options)
     return make(**options)
 
 

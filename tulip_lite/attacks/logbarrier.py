@@ -1,32 +1,32 @@
-"""The LogBarrier attack (Finlay, Pooladian & Oberman 2019), an interior-point method from the wrong side of the decision boundary.
+"""The LogBarrier attack (Finlay, Pooladian & Oberman 2019): an interior-point method from the wrong side of the boundary.
 
-Among misclassified images u, those with a margin m(u) = max_{i≠y} z_i(u) − z_y(u) > 0 of the scores z, it minimises
+Among misclassified images u, those where the margin of the scores, m(u) = max_{i≠y} z_i(u) − z_y(u), is positive, it minimises
 
     ½ ‖u − x‖² − μ log m(u)
 
-for a falling sequence of multipliers μ: the logarithm keeps u inside, the multiplier decides how near to the boundary it may come.
-Phase I finds a misclassified image by gradient ascent in growing balls around x. From there each step minimises the function above
-with m linearised at u. In both norms the minimiser lies on one path, v(ε) = clip(x + ε s) with the steepest direction s of ∇m,
-and without the box its ε has a closed form: with the distance t to the linearised boundary, ε (ε − t) = μ. The image moves a share
-of the way to v, and back where it left the misclassified set; the nearest image of its path counts.
+for a falling sequence of multipliers μ: the logarithm keeps u inside, and the multiplier decides how near to the boundary it
+may come. Phase I finds a misclassified image by gradient ascent in growing balls around x. From there each step minimises the
+function above with m linearised at u. In both norms the minimiser lies on one path, v(ε) = clip(x + ε s) with the steepest
+direction s of ∇m; without the box its ε has a closed form: with the distance t to the linearised boundary, ε (ε − t) = μ. The
+image moves a share of the way to v, and back where it left the misclassified set; the nearest image of its path counts.
 
 Differences from the authors' code:
-- The barrier is on scores, theirs on probabilities. Where the softmax saturates their gradient vanishes; −log m keeps its gradient
-  when all scores are multiplied by a number.
-- A step has the scale of the image's own distance, in both norms. Theirs is 0.01 times a gradient: the same for all images,
-  and in ℓ∞, where the gradient's entries share a sum near 1 among all pixels, far too short.
+- The barrier is on scores, theirs on probabilities. Where the softmax saturates, the gradient of theirs vanishes; that of log m
+  stays as it is when all scores are multiplied by a number.
+- A step has the scale of the image's own distance, in both norms. Theirs is 0.01 times a gradient: the same for all images, and
+  in ℓ∞, where the entries of the distance's gradient share a sum near 1 among the pixels, far too short.
 - ℓ∞ itself is minimised: v has all its pixels at ±ε. Theirs minimises a mean with the weights softmax(500 |u − x|), which at
-  distances around 1/100 is far below the maximum.
-- The multiplier is μ = τ ‖u − x‖² with the same τ for all images: the relative distance kept from the boundary, to first order.
+  distances around 1/100 lies far below the maximum.
+- The multiplier is μ = τ ‖u − x‖² with the same τ for all images: to first order the relative distance kept from the boundary.
   Theirs is one number for all images, whatever their distance.
-- The start is found by gradients, for each of the three wrong classes with the largest scores, and the nearest result goes on: the
-  nearest boundary is often another class's than the one first met. Images that gradients do not bring across get clipped noise
-  of growing size. Theirs is unclipped noise alone, so it begins, and often ends, at a far boundary.
-- Start and results of outer iterations are pulled to the boundary along the straight line to x, and the next outer iteration begins
-  at the nearest image so far; theirs begins at the last one.
-- Backtracking is bounded, image by image: what a halved step leaves outside goes back, and takes shorter steps from then on.
-- An image stops on its own when an outer iteration brings it less than 0.1 % nearer, and leaves the batch; their tolerance waits
-  for all images.
+- The start is found by gradients, for each of the three wrong classes with the largest scores in turn, and the nearest result
+  goes on: the nearest boundary is often that of another class than the one first met. Images that gradients do not bring across
+  get clipped noise of growing size. Theirs is unclipped noise alone, so it begins, and often ends, at a far boundary.
+- Starts and the results of outer iterations are pulled to the boundary along the straight line to x, and the next outer
+  iteration begins at the nearest image so far; theirs begins at the last one.
+- Backtracking is bounded, image by image: what half a step leaves outside goes back, and takes shorter steps from then on.
+- An image leaves the batch on its own, after two outer iterations with small τ that brought it less than 0.1 % nearer; their
+  tolerance waits for all images.
 """
 
 from __future__ import annotations
@@ -49,10 +49,11 @@ from tulip_lite.attacks.pgd import margin_gradient, wrong_classes
 from tulip_lite.losses import logit_margin
 from tulip_lite.norms import Norm, per_image
 
-# found on the networks of this book: τ and the share of the way to the minimiser, at the first outer iteration and at the last; the
-# classes tried
+# found on the networks of this book: τ and the share of the way to the minimiser at the first and the last outer iteration,
+# the classes tried, and the relative gain without which an outer iteration with a τ of at most FINE was in vain
 TAUS, SHARES = (0.3, 0.005), (0.5, 0.05)
 CLASSES = 3
+GAIN, FINE = 1e-3, 0.02
 
 
 def logbarrier(
@@ -94,13 +95,15 @@ def logbarrier(
         if len(lost):
             begin = _noise(model, clean[lost], y[lost], seed)
             keep(lost, *_steps(model, clean[lost], y[lost], begin, geometry, 0 * lost, TAUS[0], SHARES[0]))
-        spent = torch.where(known.distance.isfinite(), 0, len(tries))
+        spent, idle = torch.where(known.distance.isfinite(), 0, len(tries)), torch.zeros_like(y)
         for k in range(outer):
-            here = (~wrong & nearest.isfinite() & (spent <= k)).nonzero().flatten()
+            here = (~wrong & nearest.isfinite() & (spent <= k) & (idle < 2)).nonzero().flatten()
             if len(here):
                 tau, share = (first * (last / first) ** (k / max(outer - 1, 1)) for first, last in (TAUS, SHARES))
-                steps = torch.full_like(here, inner)
+                steps, before = torch.full_like(here, inner), nearest[here]
                 keep(here, *_steps(model, clean[here], y[here], best[here], geometry, steps, tau, share))
+                # while τ is large the barrier holds images off the boundary: that nothing is gained says nothing
+                idle[here] = torch.where((nearest[here] < (1 - GAIN) * before) | (tau > FINE), 0, idle[here] + 1)
         return nearer(known, judged(model, clean, y, to_boundary(model, clean, y, best), norm, "logbarrier"))
 
 

@@ -115,7 +115,7 @@ def diagnose(
         # the ball of this radius holds every image. From the clean one: a random start in so large a ball is noise, and that
         # fools networks without any gradient
         everywhere = size(torch.maximum(x, 1 - x))
-        unbounded = fooled(model(attacked(x, y, everywhere, steps=100, random_start=False)), y)
+        unbounded = fooled(model(attacked(x, y, everywhere, steps=50, random_start=False)), y)
         reached = [model(attacked(x, y, fraction * radius)) for fraction in FRACTIONS]
         heights = torch.stack([losses.cross_entropy(logits, y) for logits in reached])
         within = fooled(reached[FRACTIONS.index(1)], y)

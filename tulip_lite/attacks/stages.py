@@ -41,17 +41,19 @@ ATTACKS: dict[str, Attack] = {
     "logbarrier": Attack(logbarrier),
 } | {f"foolbox {name}": Attack(partial(library.run, name), attack.norms) for name, attack in library.ATTACKS.items()}
 
-_QUICK = (Stage("fmn", {"steps": 100}), Stage("logbarrier", {"outer": 5, "inner": 15}))
+# a short LogBarrier first: where gradients vanish it tries noise, and what it finds is a fourth beginning for the three of FMN.
+# On 20 images of three networks FMN was better begun there than followed by it, at the same cost
+_QUICK = (Stage("logbarrier", {"outer": 3, "inner": 8}), Stage("fmn", {"steps": 100}))
 _LONG = (
-    Stage("fmn", {"steps": 1000}, "fmn, long"),
+    Stage("fmn", {"steps": 1800, "targets": 9}, "fmn, long"),
     Stage("logbarrier", name="logbarrier, long"),
     Stage("pgd", {"restarts": 3}),
 )
 # its solver is compiled by numba, which not every Python has
 _NEEDS_NUMBA = (Stage("foolbox brendel-bethge"),) if importlib.util.find_spec("numba") else ()
 
-# quick: our own, some 200 gradients an image, no library needed. paper: Sec. 4's attacks; Carlini-Wagner and Boundary minimise
-# the ℓ2 distance and have no ℓ∞ form. thorough: everything strong, about a minute an image on two cores.
+# quick: our own, at most 156 gradients an image, no library needed. paper: Sec. 4's attacks; Carlini-Wagner and Boundary
+# minimise the ℓ2 distance and have no ℓ∞ form. thorough: everything strong
 SUITES: dict[str, dict[str, tuple[Stage, ...]]] = {
     "quick": {"l2": _QUICK, "linf": _QUICK},
     "paper": {

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from docutils import nodes
 from docutils.core import publish_doctree
 
 import tulip_lite
@@ -43,6 +44,14 @@ def test_signs_of_markup_are_only_signs():
     assert publish_doctree(book_api.to_rst('|x| < ½, p_{i}, 2 * 3, \\o/, a_ and *b*, "l2"')).astext() == (
         '|x| < ½, p_{i}, 2 * 3, \\o/, a_ and b, "l2"'
     )
+
+
+def test_a_list_may_follow_its_introduction_without_an_empty_line():
+    document = publish_doctree(book_api.to_rst("Differences:\n- one that\n  goes on\n- another"))
+    assert [item.astext().split() for item in document.findall(nodes.list_item)] == [
+        ["one", "that", "goes", "on"],
+        ["another"],
+    ]
 
 
 def test_an_indented_block_stays_as_it_stands():

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PACKAGE = __name__.partition(".")[0]
 BLOCK = re.compile(r"(?:\n[ \t]*)+\n")
+# a list that follows its introduction on the next line: RST wants an empty line between them
+LIST = re.compile(r"^(?!- | )(.+)\n(?=- )", re.MULTILINE)
 CODE = re.compile(r'`([^`\n]+)`|("[\w.-]*")')
 ERROR = r"[A-Z]\w*(?:Error|Warning)"
 
@@ -55,7 +57,7 @@ def to_rst(text: str, parameters: tuple[str, ...] = (), scope: dict[str, Any] | 
     # a field starts a line or follows a sentence and runs to the next one, or to the end of the paragraph
     start = re.compile(rf"(?:^|(?<=[.;] ))(?=(?:(?:{name})(?:, (?:{name}))*: )|Returns |{ERROR}[ ,])", re.MULTILINE)
     prose, fields = [], []
-    for block in BLOCK.split(text.strip("\n")):
+    for block in BLOCK.split(LIST.sub(r"\1\n\n", text.strip("\n"))):
         if block.startswith(" "):
             prose.append(".. code-block:: text\n\n" + block)  # as it stands
             continue

@@ -136,7 +136,7 @@ class Constant(nn.Module):
 
     def __init__(self, classes=2):
         super().__init__()
-        self.scores = -torch.arange(classes, dtype=torch.float64)
+        self.scores = -torch.arange(classes, dtype=torch.float32)
 
     def forward(self, x):
         return self.scores.to(x.dtype).expand(len(x), -1)
@@ -177,11 +177,13 @@ def test_memory_format_of_the_images_changes_no_bit(name, norm):
     assert found.distance.isfinite().all() and fooled(model(found.x_adv), y).all()
 
 
-@pytest.mark.parametrize("value", [0.0, 1e30, -3.0, torch.inf, torch.nan])
+@pytest.mark.parametrize("value", [0.0, 3.0, -3.0, 1e30, torch.inf, torch.nan])
 @both_norms
 def test_what_a_lying_attack_returns_is_recomputed(monkeypatch, value, norm):
     model, x, y = balanced(4)
-    model.bias.data += 0.1  # so that every uniform image is of class 0
+    # so that every uniform image in the box is of class 0, but not that of value 3
+    model.bias.data += 0.1
+    model.weight.data -= 0.05 / 48
 
     def lie(self, network, images, *_, **__):
         return (torch.full_like(images, value),) * 2 + (torch.ones(len(images)) > 0,)
@@ -195,6 +197,7 @@ def test_what_a_lying_attack_returns_is_recomputed(monkeypatch, value, norm):
     assert fooled(model(found.x_adv), y)[truly].all() and torch.equal(found.x_adv[~truly], x[~truly])
     assert found.x_adv.min() >= 0 and found.x_adv.max() <= 1
     torch.testing.assert_close(norms.get(norm).size(found.x_adv - x)[truly], found.distance[truly])
+    assert (found.distance < 0.99 * norms.get(norm).size(corner - x))[truly].all()  # pulled to the boundary
 
 
 @pytest.mark.parametrize(("name", "norm"), [case for case in CASES if ATTACKS[case[0]].needs_start])
@@ -276,9 +279,18 @@ def test_float32_takes_a_start_from_the_boundary_of_float64():
 
 @pytest.mark.parametrize(("name", "norm"), [("boundary", "l2"), ("hopskipjump", "linf")])
 def test_the_seed_decides_all(name, norm):
-    model, x, y = linear(8)
-    first, again, other = (run(name, model, x, y, norm, seed=seed, **SHORT[name]).x_adv for seed in (1, 1, 2))
-    assert torch.equal(first, again) and not torch.equal(first, other)
+    model, x, y = balanced(8)
+    start = run("deepfool", model, x, y, norm, overshoot=0.5)
+    far = (x + 4 * (start.x_adv - x)).clamp(0, 1)
+    start = start._replace(x_adv=far, distance=norms.get(norm).size(far - x))
+
+    def attack(seed, callers_seed, **given):
+        torch.manual_seed(callers_seed)
+        return run(name, model, x, y, norm, seed=seed, **given, **SHORT[name]).x_adv
+
+    assert torch.equal(attack(1, 1), attack(1, 2)) and not torch.equal(attack(1, 1), attack(2, 1))
+    assert torch.equal(attack(1, 1, start=start), attack(1, 2, start=start))
+    assert not torch.equal(attack(1, 1, start=start), attack(2, 1, start=start))
 
 
 def fingerprint():
@@ -461,7 +473,9 @@ def test_autoattack_finds_what_is_nearer_than_the_radius_and_nothing_else(norm, 
 @both_norms
 def test_autoattack_finds_nothing_on_a_model_that_never_errs(norm):
     x = torch.rand(2, 3, 6, 6)
-    found = autoattack(Constant(4), x, torch.zeros(2, dtype=torch.long), norm, 1.0)
+    model = Constant(4)
+    found = autoattack(model, x, torch.zeros(2, dtype=torch.long), norm, 1.0)
+    assert model.scores.tolist() == [0, -1, -2, -3]  # AutoAttack overwrites scores that it gets
     assert found.distance.isinf().all() and found.attack == ("", "") and torch.equal(found.x_adv, x)
 
 
@@ -470,14 +484,16 @@ def test_autoattack_is_not_believed_beyond_the_radius(norm, monkeypatch):
     import pyautoattack
 
     monkeypatch.setattr(pyautoattack.AutoAttack, "run_standard_evaluation", lambda self, x, y: (torch.rand_like(x), y))
-    model = Classes(torch.randn(5, 3, 6, 6, generator=torch.Generator().manual_seed(0)))
+    weight = torch.randn(5, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+    model = Classes(weight - weight.mean((1, 2, 3), keepdim=True))  # noise is of every class
     x = torch.rand(64, 3, 6, 6, generator=torch.Generator().manual_seed(1))
     y = model(x).argmax(1)
     anywhere = autoattack(model, x, y, norm, 100.0)
     radius = float(anywhere.distance[anywhere.distance.isfinite()].median())
     found = autoattack(model, x, y, norm, radius)
     inside = anywhere.distance <= radius
-    assert inside.any() and not inside.all() and torch.equal(found.distance[inside], anywhere.distance[inside])
+    assert inside.sum() > 10 and anywhere.distance[~inside].isfinite().any()
+    assert torch.equal(found.distance[inside], anywhere.distance[inside])
     assert found.distance[~inside].isinf().all() and torch.equal(found.x_adv[~inside], x[~inside])
     assert found.attack == tuple("autoattack" if i else "" for i in inside)
 

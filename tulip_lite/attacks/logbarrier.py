@@ -31,6 +31,8 @@ Differences from the authors' code:
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -50,10 +52,10 @@ from tulip_lite.losses import logit_margin
 from tulip_lite.norms import Norm, per_image
 
 # found on the networks of this book: τ and the share of the way to the minimiser at the first and the last outer iteration,
-# the classes tried, and the relative gain without which an outer iteration with a τ of at most FINE was in vain
+# the classes tried, the relative gain without which an outer iteration was in vain, and how many ordinary falls of τ follow it
 TAUS, SHARES = (0.3, 0.005), (0.5, 0.05)
 CLASSES = 3
-GAIN, FINE = 1e-3, 0.02
+GAIN, HASTE = 1e-3, 3
 
 
 def logbarrier(
@@ -87,23 +89,31 @@ def logbarrier(
 
         tries = wrong_classes(model, clean, y, min(CLASSES, outer)).T
         cold = (~wrong & nearest.isinf()).nonzero().flatten()
+        first = torch.full_like(nearest[cold], TAUS[0])
         for target in tries[:, cold] if len(cold) else ():
             images = clean[cold], y[cold]
             begin, used = _phase_one(model, *images, target, geometry, inner)
-            keep(cold, *_steps(model, *images, begin, geometry, inner - used, TAUS[0], SHARES[0]))
+            keep(cold, *_steps(model, *images, begin, geometry, inner - used, first))
         lost = (~wrong & nearest.isinf()).nonzero().flatten()
         if len(lost):
             begin = _noise(model, clean[lost], y[lost], seed)
-            keep(lost, *_steps(model, clean[lost], y[lost], begin, geometry, 0 * lost, TAUS[0], SHARES[0]))
-        spent, idle = torch.where(known.distance.isfinite(), 0, len(tries)), torch.zeros_like(y)
+            keep(
+                lost, *_steps(model, clean[lost], y[lost], begin, geometry, torch.zeros_like(lost), first[: len(lost)])
+            )
+        begins = torch.where(known.distance.isfinite(), 0, len(tries))
+        fall = (TAUS[1] / TAUS[0]) ** (1 / max(outer - 1, 1))
+        tau = TAUS[0] * fall ** begins.to(clean.dtype)
+        left = ~wrong & nearest.isfinite()
         for k in range(outer):
-            here = (~wrong & nearest.isfinite() & (spent <= k) & (idle < 2)).nonzero().flatten()
-            if len(here):
-                tau, share = (first * (last / first) ** (k / max(outer - 1, 1)) for first, last in (TAUS, SHARES))
-                steps, before = torch.full_like(here, inner), nearest[here]
-                keep(here, *_steps(model, clean[here], y[here], best[here], geometry, steps, tau, share))
-                # while τ is large the barrier holds images off the boundary: that nothing is gained says nothing
-                idle[here] = torch.where((nearest[here] < (1 - GAIN) * before) | (tau > FINE), 0, idle[here] + 1)
+            here = (left & (begins <= k)).nonzero().flatten()
+            if not len(here):
+                continue
+            steps, before = torch.full_like(here, inner), nearest[here]
+            keep(here, *_steps(model, clean[here], y[here], best[here], geometry, steps, tau[here]))
+            # the barrier keeps an image off the boundary by τ: where it gains nothing, only a smaller τ can help
+            idle = nearest[here] > (1 - GAIN) * before
+            left[here[idle & (tau[here] <= 1.01 * TAUS[1])]] = False
+            tau[here] *= torch.where(idle, fall**HASTE, fall)
         return nearer(known, judged(model, clean, y, to_boundary(model, clean, y, best), norm, "logbarrier"))
 
 
@@ -150,27 +160,29 @@ def _noise(model: nn.Module, clean: Tensor, y: Tensor, seed: int) -> Tensor:
 
 
 def _steps(
-    model: nn.Module, clean: Tensor, y: Tensor, begin: Tensor, geometry: Norm, steps: Tensor, tau: float, share: float
+    model: nn.Module, clean: Tensor, y: Tensor, begin: Tensor, geometry: Norm, steps: Tensor, tau: Tensor
 ) -> tuple[Tensor, Tensor]:
     """One outer iteration: the nearest misclassified image (B, C, H, W) of each path, on the boundary, and its distance (B,).
 
-    steps: (B,) gradients to take. The distance is ∞ where `begin` is classified right already.
+    steps: (B,) gradients to take; tau: (B,). The distance is ∞ where `begin` is classified right already.
     """
     u, best = begin.clone(), begin.clone()
     size = torch.where(logit_margin(model(begin), y) > 0, geometry.size(begin - clean), torch.inf)
-    caution = torch.ones_like(size)
+    share = SHARES[0] * (tau / TAUS[0]) ** (math.log(SHARES[1] / SHARES[0]) / math.log(TAUS[1] / TAUS[0]))
+    most = share.clamp_min(SHARES[1])
+    share = most.clone()
     for step in range(int(steps.max())):
         here = ((step < steps) & size.isfinite()).nonzero().flatten()
         if not len(here):
             break
         x, old = clean[here], u[here]
         _, margin, gradient = margin_gradient(model, old, y[here])
-        aim = _minimiser(geometry, x, old, margin, gradient, tau * size[here] ** 2)
-        new = old + per_image(share * caution[here], x) * (aim - old)
+        aim = _minimiser(geometry, x, old, margin, gradient, tau[here] * size[here] ** 2)
+        new = old + per_image(share[here], x) * (aim - old)
         out = (~_inside(model, new, y[here])).nonzero().flatten()
-        caution[here] = (1.05 * caution[here]).clamp_max(1)
+        share[here] = torch.minimum(1.05 * share[here], most[here])
         if len(out):
-            caution[here[out]] *= 0.7
+            share[here[out]] *= 0.7
             new[out] = (new[out] + old[out]) / 2
             still = out[~_inside(model, new[out], y[here[out]])]
             new[still] = old[still]

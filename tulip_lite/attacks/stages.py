@@ -41,8 +41,7 @@ ATTACKS: dict[str, Attack] = {
     "logbarrier": Attack(logbarrier),
 } | {f"foolbox {name}": Attack(partial(library.run, name), attack.norms) for name, attack in library.ATTACKS.items()}
 
-# a short LogBarrier first: where gradients vanish it tries noise, and what it finds is a fourth beginning for the three of FMN.
-# On 20 images of three networks FMN was better begun there than followed by it, at the same cost
+# a short LogBarrier first: where gradients vanish it tries noise, and what it finds is one more beginning for FMN beside its three
 _QUICK = (Stage("logbarrier", {"outer": 3, "inner": 8}), Stage("fmn", {"steps": 100}))
 _LONG = (
     Stage("fmn", {"steps": 1800, "targets": 9}, "fmn, long"),

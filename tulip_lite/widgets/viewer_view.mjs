@@ -71,7 +71,7 @@ export default {
     root.append(element("div", { className: "pictures" }, original.node, attacked.node, change.node, probabilities.node), words.node);
     const chart = new Chart(root, {
       x: { label: "", range: [0, 1] },
-      y: { label: "", range: [0, 101] },
+      y: { label: "", range: [0, 104] },
       height: 260,
       label: "Share of the images that each attack fools, against the distance it needs; a rule at the present radius",
     });

@@ -107,7 +107,7 @@ class TestPublished:
         torch.testing.assert_close(ours, offset.grad)
 
     def test_ends_where_its_function_is_stationary_on_a_linear_model(self):
-        """At distance r along the normal, with a = ‖w‖, the boundary at d, α the last multiplier: r = α ∂/∂r log tanh(a (r − d) / 2)."""
+        """At distance r along the normal, a = ‖w‖, boundary at d, last multiplier α: r = α ∂/∂r log tanh(a (r − d) / 2)."""
         model, x, y = linear(0)
         alpha = 0.05
         slope = model.weight.detach().norm()

@@ -25,8 +25,8 @@ Differences from the authors' code:
 - Starts and the results of outer iterations are pulled to the boundary along the straight line to x, and the next outer
   iteration begins at the nearest image so far; theirs begins at the last one.
 - Backtracking is bounded, image by image: what half a step leaves outside goes back, and takes shorter steps from then on.
-- An image leaves the batch on its own, after two outer iterations with small τ that brought it less than 0.1 % nearer; their
-  tolerance waits for all images.
+- Where an outer iteration brings an image less than 0.1 % nearer its τ falls three times as fast, and at the smallest τ it leaves
+  the batch, on its own; their tolerance waits for all images.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ ATTACKS: dict[str, Attack] = {
     "logbarrier": Attack(logbarrier),
 } | {f"foolbox {name}": Attack(partial(library.run, name), attack.norms) for name, attack in library.ATTACKS.items()}
 
-# a short LogBarrier first: where gradients vanish it tries noise, and what it finds is one more beginning for FMN beside its three
+# a short LogBarrier first: where gradients vanish it tries noise, and what it finds is one more beginning for FMN
 _QUICK = (Stage("logbarrier", {"outer": 3, "inner": 8}), Stage("fmn", {"steps": 100}))
 _LONG = (
     Stage("fmn", {"steps": 1800, "targets": 9}, "fmn, long"),

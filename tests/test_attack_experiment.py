@@ -61,7 +61,10 @@ def cheap(monkeypatch):
 
 @pytest.mark.parametrize(("norm", "warm"), [("l2", True), ("linf", False)])
 def test_what_is_stored_is_what_was_found_and_where_it_comes_from(pictures, root, cheap, capsys, norm, warm):
+    left = root / "pocket" / "undefended" / "attacks" / f".{norm}-quick{'' if warm else '-alone'}.safetensors-left"
+    left.mkdir(parents=True)  # as a writer that was killed leaves it
     path = attack(pictures, root, norm, warm=warm, seed=3, batch_size=4)
+    assert not left.exists()
     assert path == root / "pocket" / "undefended" / "attacks" / f"{norm}-quick{'' if warm else '-alone'}.safetensors"
     found = results.load_attacks("undefended", norm, "quick", warm=warm, root=root)
     test = data.load(pictures).test

@@ -159,6 +159,13 @@ def test_a_warm_start_never_hurts_and_is_given_on(net, images, weak):
     assert warm.best.attack == cold.best.attack
 
 
+def test_an_attack_that_makes_nothing_of_its_start_loses_nothing(net, images, monkeypatch):
+    monkeypatch.setitem(ATTACKS, "random", Attack(lambda *a, start, **how: random_direction(*a, **how)))
+    cold, warm = (run(net, *images, "l2", TWICE[::-1], warm=warm) for warm in (False, True))
+    assert (cold.distances["random"] > cold.distances["random again"]).any()
+    assert torch.equal(warm.distances["random"], cold.best.distance)
+
+
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_warm_start_never_hurts_our_own_attacks(norm, net, images):
     report = run(net, *images, norm, "quick")
@@ -341,6 +348,8 @@ def test_bad_images_labels_and_models_are_refused_before_any_attack(net, images,
     ):
         with pytest.raises(ValueError, match=complaint):
             run(*arguments, "l2", TWICE, **{"batch_size": 9, **how})
+    with pytest.raises(TypeError, match="must be a torch tensor, got list"):
+        run(net, x.tolist(), y, "l2", TWICE)
     net.last.bias.data[0] = torch.nan
     with pytest.raises(ValueError, match="NaN"):
         run(net, x, y, "l2", TWICE)

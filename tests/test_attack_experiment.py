@@ -150,7 +150,7 @@ def _call(pictures, root, *more):
         f"attack_experiment.run.__kwdefaults__['root'] = Path({str(root)!r})\n"
         "sys.exit(__main__.main(sys.argv[1:]))"
     )
-    arguments = ["attack", "undefended", "--images", "8", "--batch-size", "2", "--data", pictures, "--threads", "1"]
+    arguments = ["attack", "undefended", "--images", "16", "--batch-size", "1", "--data", pictures, "--threads", "1"]
     command = [sys.executable, "-c", script, *map(str, arguments), "--runs", str(root.parent / "runs"), *more]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -168,7 +168,7 @@ def test_a_stopped_command_goes_on_and_stores_the_same(pictures, root, how):
     stopped.send_signal(how)
     _, complaint = stopped.communicate()
     if how is signal.SIGINT:
-        assert stopped.returncode == 130
+        assert stopped.returncode == 130, complaint
         assert complaint.splitlines()[-1] == "stopped; the same command goes on from the last finished batch of images"
     assert len(finished()) >= 2 and not list(root.rglob("linf-*"))
 
@@ -180,7 +180,7 @@ def test_a_stopped_command_goes_on_and_stores_the_same(pictures, root, how):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        attack(pictures, root, "linf", images=8, batch_size=2)
+        attack(pictures, root, "linf", images=16, batch_size=1)
     finally:
         torch.set_num_threads(threads)
     unbroken = results.load_attacks("undefended", "linf", "quick", root=root)

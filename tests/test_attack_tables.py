@@ -61,7 +61,7 @@ def test_suites_are_those_of_the_files(attacks):
     assert cells(rows[0])[5:] == ["one nearest", "two nearest", "s an image"]
     assert cells(rows[2]) == ["`net`", "25.0%", "0.2", "0.133", "1", "0", "2", "2.00"]
     assert len(cells(rows[1])) == len(cells(rows[0])) == len(cells(rows[3]))
-    for text in ("`quick` on 4 test images of Photographs", "A processor, 3 threads, torch 9.9"):
+    for text in ("`quick` on 4 test images of Photographs", "A processor, threads: 3, torch 9.9"):
         assert text in rows[-1]
 
 

@@ -4,6 +4,9 @@ import multiprocessing
 import os
 import signal
 
+import torch
+
+from tulip_lite import checkpoints
 from tulip_lite.files import clear_leftovers, written_whole
 
 
@@ -31,5 +34,7 @@ def test_a_file_is_as_readable_as_any_other(tmp_path):
     (tmp_path / "other").write_text("")
     with written_whole(tmp_path / "whole") as temporary:
         temporary.write_text("all of it")
-    assert (tmp_path / "whole").stat().st_mode == (tmp_path / "other").stat().st_mode
-    assert {p.name for p in tmp_path.iterdir()} == {"other", "whole"}
+    checkpoints.save(tmp_path / "weights", {"a": torch.ones(3)})
+    for name in ("whole", "weights"):
+        assert (tmp_path / name).stat().st_mode == (tmp_path / "other").stat().st_mode
+    assert {p.name for p in tmp_path.iterdir()} == {"other", "whole", "weights"}

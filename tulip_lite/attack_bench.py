@@ -222,7 +222,7 @@ def _summed_up(rows: dict[str, dict]) -> dict[str, dict]:
 
 def table(record: Mapping) -> str:
     """A stored comparison as text: a row an attack, and below each network and norm what follows."""
-    lines = [f"{record['images']} images of {record['data']}, {record['threads']} threads, {record['processor']}"]
+    lines = [f"{record['images']} images of {record['data']}, threads: {record['threads']}, {record['processor']}"]
     for network, norms in record["networks"].items():
         for norm, result in norms.items():
             lines += [

@@ -96,7 +96,7 @@ def suites(found: Mapping[str, Attacks]) -> str:
     rows += [
         "",
         f"Suite `{card['suite']}` on {card['images']} test images of {card['data']}. Images that are wrong unperturbed count "
-        f"as 0 in median and mean. {card['processor']}, {card['threads']} threads, torch {card['torch']}.",
+        f"as 0 in median and mean. {card['processor']}, threads: {card['threads']}, torch {card['torch']}.",
     ]
     return "\n".join(rows)
 

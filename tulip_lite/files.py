@@ -23,7 +23,10 @@ def written_whole(path: Path) -> Iterator[Path]:
         # a folder, since some writers (safetensors) put temporary files of their own beside the one they are given
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=_prefix(path)) as folder:
             temporary = Path(folder) / path.name
+            temporary.touch()
+            mode = temporary.stat().st_mode
             yield temporary
+            temporary.chmod(mode)  # safetensors makes its files unreadable to others
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)

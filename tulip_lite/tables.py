@@ -5,15 +5,11 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 
 from tulip_lite.difference_error import ORDERS, DifferenceErrors, best_step
 from tulip_lite.results import Result
-
-if TYPE_CHECKING:
-    from tulip_lite.attacks.masking import Diagnosis  # which prints itself with `masking`
 
 
 def networks(shipped: Mapping[str, Result], norm: str = "l2", radius: float = 0.5) -> str:
@@ -91,31 +87,6 @@ def best_steps(errors: Mapping[str, DifferenceErrors], h: float = 0.01, method: 
             measured = found.median(precision, method)[at[0]].item()
             rows.append(f"| `{name}` | {precision} | {best:.2g} | {100 * least:.2g} % | {100 * measured:.2g} % |")
     return "\n".join(rows)
-
-
-def masking(diagnoses: Mapping[str, Diagnosis]) -> str:
-    """A row a check for gradient masking, a column a diagnosed network: how many images, their share's 95 % interval, verdict.
-
-    diagnoses: {heading: `masking.diagnose(…)`}. Below it, what was attacked. ValueError for none.
-    """
-    if not diagnoses:
-        raise ValueError("there are no diagnoses to show")
-    rows = [
-        "| check | images counted | expected |" + "".join(f" {name} |" for name in diagnoses),
-        "| --- | --- | --- |" + " --- |" * len(diagnoses),
-    ]
-    for checks in zip(*(diagnosis.checks for diagnosis in diagnoses.values()), strict=True):
-        cells = [checks[0].name, checks[0].measured, checks[0].expected]
-        for check in checks:
-            low, high = check.interval
-            verdict = "**fires**" if check.fires else "passes"
-            cells.append(f"{check.count} of {check.of} ({100 * low:.0f} to {100 * high:.0f} %): {verdict}")
-        rows.append("| " + " | ".join(cells) + " |")
-    attacked = [
-        f"{name}: {d.images} images, {d.error:.0%} of them fooled within {d.norm} {d.radius:.3g}"
-        for name, d in diagnoses.items()
-    ]
-    return "\n".join([*rows, "", "; ".join(attacked) + ". In brackets the 95 % interval of the share."])
 
 
 def source(*pieces: object) -> str:

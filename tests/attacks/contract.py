@@ -7,9 +7,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from tulip_lite import norms, results
+from tulip_lite import examples, norms, results
 from tulip_lite.attacks.adversarial import CLEAN, Adversarial, fooled
-from tulip_lite.models import PocketNet
+from tulip_lite.losses import cross_entropy
+from tulip_lite.models import PocketNet, Scaled
 
 NORMS = ("l2", "linf")
 both_norms = pytest.mark.parametrize("norm", NORMS)
@@ -77,6 +78,13 @@ class Wrong(nn.Module):
 
     def forward(self, x):
         return torch.full((len(x), 3), self.value) + 0 * x.sum()
+
+
+def curved(images, seed=0):
+    """A small smooth network and images that it classifies correctly."""
+    torch.manual_seed(seed)
+    model, x = SmoothNet(), torch.rand(images, 3, 2, 2, dtype=torch.float64)
+    return model, x, model(x).argmax(1)
 
 
 class Contract:
@@ -156,10 +164,20 @@ class Contract:
         assert torch.equal(again.x_adv, found.x_adv)
 
     @both_norms
+    def test_a_saturated_softmax_changes_nothing(self, norm):
+        """On scores multiplied by 100 the cross-entropy's gradient is zero in float32; that of their margin is not."""
+        model = results.load("undefended").model
+        x, y = examples.cifar10().subset(6).tensors()
+        scaled = Scaled(model, 100.0)
+        at = x.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(cross_entropy(scaled(at), y).sum(), at)
+        assert (gradient.flatten(1).norm(dim=1) == 0).any()
+        plain, masked = (self.attack(network, x, y, norm).distance for network in (model, scaled))
+        torch.testing.assert_close(masked, plain, rtol=0.01, atol=0)
+
+    @both_norms
     def test_an_image_does_not_feel_the_batch_it_is_in(self, norm):
-        torch.manual_seed(0)
-        model, x = SmoothNet(), torch.rand(6, 3, 2, 2, dtype=torch.float64)
-        y = model(x).argmax(1)
+        model, x, y = curved(6)
         together = self.attack(model, x, y, norm)
         alone = torch.cat([self.attack(model, x[i : i + 1], y[i : i + 1], norm).x_adv for i in range(6)])
         assert together.distance.isfinite().all()
@@ -168,9 +186,7 @@ class Contract:
     @both_norms
     def test_finished_images_leave_the_batch(self, norm):
         """As many gradients are taken for a batch as for its images one by one, and none for those wrong from the start."""
-        torch.manual_seed(0)
-        model, x = SmoothNet(), torch.rand(6, 3, 2, 2, dtype=torch.float64)
-        y = model(x).argmax(1)
+        model, x, y = curved(6)
         y[0] = (y[0] + 1) % 4
         _, together = seen_by(model, self.attack, x, y, norm)
         alone = [sum(seen_by(model, self.attack, x[i : i + 1], y[i : i + 1], norm)[1]) for i in range(6)]
@@ -178,9 +194,7 @@ class Contract:
 
     @both_norms
     def test_a_warm_start_is_never_left_for_something_farther(self, norm):
-        torch.manual_seed(1)
-        model, x = SmoothNet(), torch.rand(8, 3, 2, 2, dtype=torch.float64)
-        y = model(x).argmax(1)
+        model, x, y = curved(8, seed=1)
         y[7] = (y[7] + 1) % 4
         generator = torch.Generator().manual_seed(0)
         others = torch.rand(400, 3, 2, 2, generator=generator, dtype=torch.float64)

@@ -18,7 +18,8 @@ from torch import nn
 from tulip_lite import norms
 from tulip_lite.attacks import library
 from tulip_lite.attacks.adversarial import CLEAN, Adversarial, fooled
-from tulip_lite.attacks.library import ATTACKS, autoattack, run
+from tulip_lite.attacks.autoattack import autoattack
+from tulip_lite.attacks.library import ATTACKS, run
 
 CASES = [(name, norm) for name, attack in ATTACKS.items() for norm in attack.norms]
 every_attack = pytest.mark.parametrize(("name", "norm"), CASES)

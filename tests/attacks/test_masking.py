@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 from torch import nn
 
-from tulip_lite import examples, results, tables
+from tulip_lite import examples, results
 from tulip_lite.attacks import library, masking
 from tulip_lite.attacks.fmn import fmn
 from tulip_lite.attacks.masking import Check, diagnose
@@ -185,13 +185,13 @@ def test_attacks_that_climb_the_logit_margin_see_through_it(originals, attack):
 def test_a_diagnosis_prints_as_a_table(bright):
     model, x, y = bright
     honest, masked = diagnose(model, x, y, "linf"), diagnose(Scaled(model, 1e4), x, y, "linf", 2 * DISTANCE)
-    rows = tables.masking({"as it is": honest, "logits × 10⁴": masked}).splitlines()
+    rows = masking.table({"as it is": honest, "logits × 10⁴": masked}).splitlines()
     assert rows[0].split("|")[-3:-1] == [" as it is ", " logits × 10⁴ "] and len(rows) == 2 + 7 + 2
     cells = [cell.strip() for cell in rows[2].strip("|").split("|")]
     assert cells[0] == "zero gradients" and cells[2] == "none"
     assert cells[3:] == ["0 of 20 (0 to 17 %): passes", "20 of 20 (83 to 100 %): **fires**"]
     assert "as it is: 20 images, 0% of them fooled within linf 0.0314" in rows[-1]
-    assert str(masked) == tables.masking({"measured": masked})
+    assert str(masked) == masking.table({"measured": masked})
     with pytest.raises(ValueError, match="no diagnoses"):
-        tables.masking({})
+        masking.table({})
     assert masking.RADII["linf"] == 8 / 255

@@ -9,17 +9,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import test_lab
+from live_notebook import notebook, run
 from small_viewer import FAILED, WRONG, small_viewer
-from test_lab import lab  # noqa: F401  a fixture
 from test_narrow_and_dark import CONTRAST, WORDS
 from visitor import visitor
 
 from tulip_lite.attack_figures import SYMBOL
 from tulip_lite.widgets.viewer_state import direction
 
-# a page of the book with a viewer, or None for one made here
-CHAPTER: str | None = None
+# a page of the book with a viewer, and one made here, which holds every case that can be
+PAGES = ("chapters/06_viewer.html", "")
 ROOT = Path(__file__).resolve().parents[2]
 # the colours of the book's theme, light and dark
 THEME = """
@@ -143,15 +142,15 @@ class Viewer:
         return fooled
 
 
-@pytest.fixture
-def open_viewer(browser, server):
+@pytest.fixture(params=PAGES, ids=lambda page: page or "made here")
+def open_viewer(browser, server, request):
     """Opens the viewer at a width; errors of the page fail the test."""
     with visitor(browser, server, 1400) as wide, visitor(browser, server, 390) as narrow:
 
         def opened(width: int = 1400) -> Viewer:
             visit = wide if width > 500 else narrow
-            if CHAPTER:
-                return Viewer(visit.open(f"{server}/{CHAPTER}"))
+            if request.param:
+                return Viewer(visit.open(f"{server}/{request.param}"))
             address = f"{server}/attack-viewer.html"
             widget = small_viewer()
             widget.alt = "The attack viewer"
@@ -195,7 +194,7 @@ def test_the_button_leads_to_the_distance_found(open_viewer):
     assert not viewer.check()
 
 
-@pytest.mark.skipif(CHAPTER is not None, reason="the images of the page made here")
+@pytest.mark.parametrize("open_viewer", [""], indirect=True, ids=["made here"])
 def test_it_says_where_there_is_nothing_to_show(open_viewer):
     viewer = open_viewer()
     go = viewer.node.get_by_role("button", name="To the distance found")
@@ -312,64 +311,44 @@ def test_it_can_be_read_in_the_dark_and_on_a_telephone(open_viewer):
             viewer.check()
 
 
-@pytest.fixture
-def cells(monkeypatch):
-    """What the notebook in JupyterLab holds."""
-    texts = [
-        f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
-        "from small_viewer import exact, small_viewer\n"
-        "viewer = small_viewer(attacks={'exact': exact})\nviewer",
-        "print('distance', '%.3g' % viewer.distance(), 'radius', '%.3g' % viewer.radius)",
-        "viewer.image = 4",
-    ]
-    monkeypatch.setattr(test_lab, "CELLS", texts)
+CELLS = [
+    f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
+    "from small_viewer import exact, small_viewer\n"
+    "viewer = small_viewer(attacks={'exact': exact})\nviewer",
+    "print('distance', '%.3g' % viewer.distance(), 'radius', '%.3g' % viewer.radius)",
+    "viewer.image = 4",
+]
 
 
-def test_attacks_run_anew_in_jupyterlab(browser, cells, lab):  # noqa: F811
-    context = browser.new_context(viewport={"width": 1200, "height": 1400})
-    page = context.new_page()
-    page.goto(f"{lab}/lab/tree/explorable.ipynb?reset")
-    blocks = page.locator(".jp-Notebook .jp-CodeCell")
-    blocks.first.wait_for(timeout=60_000)
-
-    def run(i: int) -> None:
-        prompt = blocks.nth(i).locator(".jp-InputPrompt")
-        for _ in range(10):
-            blocks.nth(i).locator(".cm-content").click()
-            page.keyboard.press("Control+Enter")
-            page.wait_for_timeout(1000)
-            # a key pressed before the kernel stands is lost
-            if prompt.inner_text() != "[ ]:":
-                return
-
-    run(0)
-    viewer = page.locator(".tulip-explorable")
-    again = viewer.get_by_role("button", name="Run this attack")
-    again.wait_for(timeout=60_000)
-    status, readout = viewer.get_by_role("status"), viewer.locator(".readout")
-    before = readout.inner_text()
-    viewer.get_by_label("rank").fill("2")
-    again.click()
-    page.wait_for_function("() => document.querySelector('.viewer [role=status]').textContent.startsWith('Found')")
-    distance = re.search(r"Found ℓ₂ (\S+) in", status.inner_text())[1]
-    page.wait_for_function(
-        "before => document.querySelector('.viewer').querySelector('.readout').textContent !== before", arg=before
-    )
-    assert f"size {distance}" in readout.inner_text() and again.is_enabled()
-    run(1)
-    page.get_by_text(f"distance {distance} radius {distance}").wait_for(timeout=30_000)
-    # an error is a line in the view
-    viewer.get_by_label("rank").fill("0")
-    again.click()
-    viewer.get_by_text("ValueError: rank must be at least 1,").wait_for(timeout=30_000)
-    assert again.is_enabled() and f"size {distance}" in readout.inner_text()
-    # and what Python sets is shown
-    run(2)
-    viewer.locator("input[type=radio]").nth(4).and_(viewer.locator(":checked")).wait_for(
-        timeout=30_000, state="attached"
-    )
-    # an attack that was not given cannot be run
-    viewer.locator("label", has_text="Attack").locator("select").select_option("timid")
-    page.wait_for_timeout(200)
-    assert again.is_disabled()
-    context.close()
+def test_attacks_run_anew_in_jupyterlab(browser, tmp_path):
+    with notebook(browser, CELLS, tmp_path) as page:
+        run(page, 0)
+        viewer = page.locator(".tulip-explorable")
+        again = viewer.get_by_role("button", name="Run this attack")
+        again.wait_for(timeout=60_000)
+        status, readout = viewer.get_by_role("status"), viewer.locator(".readout")
+        before = readout.inner_text()
+        viewer.get_by_label("rank").fill("2")
+        again.click()
+        page.wait_for_function("() => document.querySelector('.viewer [role=status]').textContent.startsWith('Found')")
+        distance = re.search(r"Found ℓ₂ (\S+) in", status.inner_text())[1]
+        page.wait_for_function(
+            "before => document.querySelector('.viewer').querySelector('.readout').textContent !== before", arg=before
+        )
+        assert f"size {distance}" in readout.inner_text() and again.is_enabled()
+        run(page, 1)
+        page.get_by_text(f"distance {distance} radius {distance}").wait_for(timeout=30_000)
+        # an error is a line in the view
+        viewer.get_by_label("rank").fill("0")
+        again.click()
+        viewer.get_by_text("ValueError: rank must be at least 1,").wait_for(timeout=30_000)
+        assert again.is_enabled() and f"size {distance}" in readout.inner_text()
+        # and what Python sets is shown
+        run(page, 2)
+        viewer.locator("input[type=radio]").nth(4).and_(viewer.locator(":checked")).wait_for(
+            timeout=30_000, state="attached"
+        )
+        # an attack that was not given cannot be run
+        viewer.locator("label", has_text="Attack").locator("select").select_option("timid")
+        page.wait_for_timeout(200)
+        assert again.is_disabled()

@@ -29,7 +29,6 @@ from torch import Tensor, nn
 
 from tulip_lite import norms
 from tulip_lite.attacks.adversarial import Adversarial, attacking, believed, judged, nearer, to_boundary
-from tulip_lite.attacks.autoattack import autoattack as autoattack
 from tulip_lite.attacks.foreign import Seen, plain, sealed
 from tulip_lite.attacks.starts import with_starts
 

@@ -12,7 +12,7 @@ expected.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,7 +20,7 @@ import torch
 from scipy.stats import binomtest
 from torch import Tensor, nn
 
-from tulip_lite import losses, norms, tables
+from tulip_lite import losses, norms
 from tulip_lite.attacks import library
 from tulip_lite.attacks.adversarial import attacking, fooled, judged, nearer, to_boundary
 from tulip_lite.attacks.pgd import pgd
@@ -74,7 +74,32 @@ class Diagnosis:
         return tuple(check.name for check in self.checks if check.fires)
 
     def __str__(self) -> str:
-        return tables.masking({"measured": self})
+        return table({"measured": self})
+
+
+def table(diagnoses: Mapping[str, Diagnosis]) -> str:
+    """A row a check for gradient masking, a column a diagnosed network: how many images, their share's 95 % interval, verdict.
+
+    diagnoses: {heading: `diagnose(…)`}. Below it, what was attacked. ValueError for none.
+    """
+    if not diagnoses:
+        raise ValueError("there are no diagnoses to show")
+    rows = [
+        "| check | images counted | expected |" + "".join(f" {name} |" for name in diagnoses),
+        "| --- | --- | --- |" + " --- |" * len(diagnoses),
+    ]
+    for checks in zip(*(diagnosis.checks for diagnosis in diagnoses.values()), strict=True):
+        cells = [checks[0].name, checks[0].measured, checks[0].expected]
+        for check in checks:
+            low, high = check.interval
+            verdict = "**fires**" if check.fires else "passes"
+            cells.append(f"{check.count} of {check.of} ({100 * low:.0f} to {100 * high:.0f} %): {verdict}")
+        rows.append("| " + " | ".join(cells) + " |")
+    attacked = [
+        f"{name}: {d.images} images, {d.error:.0%} of them fooled within {d.norm} {d.radius:.3g}"
+        for name, d in diagnoses.items()
+    ]
+    return "\n".join([*rows, "", "; ".join(attacked) + ". In brackets the 95 % interval of the share."])
 
 
 def diagnose(

@@ -46,8 +46,9 @@ class Store:
             distances = {name: tensors[f"distance/{name}"] for name in about["seconds"]}
             batch = int(path.stem.removeprefix("batch-"))
             found[batch] = (best, distances, about["seconds"])
-        # batches are finished in order, so that is the one whose writer may have been killed
-        clear_leftovers(self.path(len(found)))
+        # batches are finished in order; a writer can be killed before its file is in place, and just after
+        for batch in range(len(found) + 1):
+            clear_leftovers(self.path(batch))
         return found
 
     def _check(self, path: Path, theirs: dict) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tulip_lite import norms
 from tulip_lite.losses import cross_entropy
 from tulip_lite.models import PocketNet
-from tulip_lite.objectives import METHODS, AdversarialTraining, CrossEntropy, GradientPenalty
+from tulip_lite.objectives import METHODS, AdversarialTraining, CrossEntropy, GaussianNoise, GradientPenalty
 
 NORMS = ("l2", "linf")
 
@@ -99,7 +99,8 @@ def test_an_image_with_zero_gradient_has_penalty_zero_and_no_nan():
 
 
 @pytest.mark.parametrize("objective", [CrossEntropy(), GradientPenalty(), GradientPenalty("linf"),
-                                       GradientPenalty(method="double-backprop"), AdversarialTraining(steps=2)])  # fmt: skip
+                                       GradientPenalty(method="double-backprop"), AdversarialTraining(steps=2),
+                                       GaussianNoise()])  # fmt: skip
 @pytest.mark.parametrize("activation", ["relu", "smooth-relu"])
 def test_every_objective_trains_a_pocket_net_without_touching_its_input(objective, activation):
     torch.manual_seed(0)
@@ -114,6 +115,22 @@ def test_every_objective_trains_a_pocket_net_without_touching_its_input(objectiv
 def test_adversarial_training_takes_the_loss_at_worse_images(smooth_net):
     x, y = batch(size=64)
     assert AdversarialTraining("l2", 0.3, 7, 0.1)(smooth_net, x, y) > CrossEntropy()(smooth_net, x, y) + 0.01
+
+
+def test_noise_adds_half_its_variance_times_the_trace_of_the_hessian():
+    """To second order in σ (Bishop 1995); the next order is σ⁴, here a hundredth of it."""
+    torch.manual_seed(0)
+    model, x, y = LinearModel(torch.randn(12, dtype=torch.float64)), torch.rand(1, 3, 2, 2).double(), torch.tensor([0])
+    hessian = torch.autograd.functional.hessian(lambda z: CrossEntropy()(model, z, y), x).reshape(12, 12)
+    count, sigma = 1_000_000, 0.1
+    rise = GaussianNoise(sigma)(model, x.expand(count, -1, -1, -1), y.expand(count)) - CrossEntropy()(model, x, y)
+    assert rise.item() == pytest.approx((sigma**2 / 2 * hessian.trace()).item(), rel=0.1)
+
+
+@pytest.mark.parametrize("sigma", [0, -1, float("nan")])
+def test_noise_without_a_width_is_refused(sigma):
+    with pytest.raises(ValueError, match="sigma must be a finite number > 0"):
+        GaussianNoise(sigma)
 
 
 @pytest.mark.parametrize(("arguments", "complaint"), [

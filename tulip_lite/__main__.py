@@ -1,4 +1,4 @@
-"""The command line: python -m tulip_lite data · train · attack · bench."""
+"""The command line: python -m tulip_lite data · train · attack · bound · certify · bench."""
 
 from __future__ import annotations
 
@@ -46,6 +46,29 @@ def main(arguments: list[str] | None = None) -> int:
     attack.add_argument("--device", help="cpu or cuda; by default a GPU if there is one")
     attack.add_argument("--runs", type=Path, default=Path("runs"), help="folder of unfinished runs (default: runs)")
 
+    bound = commands.add_parser("bound", help="measure what the bounds of a trained network need; a killed run goes on")
+    certify = commands.add_parser(
+        "certify", help="certify a trained network by randomised smoothing; a killed run goes on"
+    )
+    for command, images in ((bound, 1000), (certify, 500)):
+        command.add_argument("recipe", choices=list(recipes.RECIPES), metavar="RECIPE", help=", ".join(recipes.RECIPES))
+        command.add_argument("--profile", choices=list(recipes.PROFILES), default="pocket")
+        command.add_argument("--images", type=int, default=images, help=f"how many test images (default: {images})")
+        command.add_argument("--data", help="as TULIP_DATA; by default TULIP_DATA, else the profile's data set")
+        command.add_argument("--seed", type=int, default=0)
+        command.add_argument("--threads", type=int, help="CPU threads; by default as many as there are cores")
+        command.add_argument(
+            "--runs", type=Path, default=Path("runs"), help="folder of unfinished runs (default: runs)"
+        )
+    bound.add_argument(
+        "--local", type=int, default=100, help="around how many of them L and C are searched for (default: 100)"
+    )
+    certify.add_argument("--sigma", type=float, default=0.25, help="of the noise, pixel units (default: 0.25)")
+    certify.add_argument("--n0", type=int, default=100, help="noisy copies that pick the class (default: 100)")
+    certify.add_argument("--n", type=int, default=1000, help="noisy copies that bound its probability (default: 1000)")
+    certify.add_argument("--alpha", type=float, default=0.001, help="chance of an error, an image (default: 0.001)")
+    certify.add_argument("--device", help="cpu or cuda; by default a GPU if there is one")
+
     bench = commands.add_parser("bench", help="what training and measuring cost, as ratios measured in one run")
     bench.add_argument("what", choices=["activations", "curvature", "objectives", "attacks", "logbarrier"])
     bench.add_argument("--threads", type=int, help="CPU threads; by default as many as there are cores")
@@ -61,7 +84,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{parser.prog} {chosen.command}: {error.strerror if _plain(error) else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        steps = {"train": "epoch", "attack": "batch of images", "attacks": "attack", "logbarrier": "attack"}
+        steps = {"train": "epoch", "attacks": "attack", "logbarrier": "attack"}
+        steps |= {name: "batch of images" for name in ("attack", "bound", "certify")}
         step = steps.get(getattr(chosen, "what", chosen.command))
         print(
             "stopped" + (f"; the same command goes on from the last finished {step}" if step else ""), file=sys.stderr
@@ -109,6 +133,35 @@ def _attack(chosen: argparse.Namespace) -> None:
     print(f"stored in {path}")
 
 
+def _bound(chosen: argparse.Namespace) -> None:
+    import torch
+
+    from tulip_lite import bound_experiment
+
+    if chosen.threads:
+        torch.set_num_threads(chosen.threads)
+    path = bound_experiment.run(
+        recipes.get(chosen.recipe), recipes.profile(chosen.profile), source=chosen.data, images=chosen.images,
+        local=chosen.local, seed=chosen.seed, runs=chosen.runs,
+    )  # fmt: skip
+    print(f"stored in {path}")
+
+
+def _certify(chosen: argparse.Namespace) -> None:
+    import torch
+
+    from tulip_lite import smoothing_experiment
+
+    if chosen.threads:
+        torch.set_num_threads(chosen.threads)
+    path = smoothing_experiment.run(
+        recipes.get(chosen.recipe), recipes.profile(chosen.profile), chosen.sigma, source=chosen.data,
+        images=chosen.images, n0=chosen.n0, n=chosen.n, alpha=chosen.alpha, seed=chosen.seed, device=chosen.device,
+        runs=chosen.runs,
+    )  # fmt: skip
+    print(f"stored in {path}")
+
+
 def _bench(chosen: argparse.Namespace) -> None:
     import torch
 
@@ -122,7 +175,14 @@ def _bench(chosen: argparse.Namespace) -> None:
         print(bench.BENCHMARKS[chosen.what]())
 
 
-COMMANDS = {"data": _data, "train": _train, "attack": _attack, "bench": _bench}
+COMMANDS = {
+    "data": _data,
+    "train": _train,
+    "attack": _attack,
+    "bound": _bound,
+    "certify": _certify,
+    "bench": _bench,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -40,7 +40,7 @@ def run(
     network = results.load(recipe.name, profile.name, root)
     pictures = data.load(source or os.environ.get("TULIP_DATA") or profile.data)
     print(pictures)
-    _check_classes(pictures, network.card, recipe.name)
+    check_classes(pictures, network.card, recipe.name)
     index = chosen(pictures.test, images)
     origin = results.provenance()
     device = torch.device(device) if device else default_device()
@@ -106,7 +106,8 @@ def describe(report: suites.Report) -> str:
     return "\n".join([*lines, f"together: {distances.summary(report.best.distance)}"])
 
 
-def _check_classes(pictures: Dataset, card: dict, name: str) -> None:
+def check_classes(pictures: Dataset, card: dict, name: str) -> None:
+    """The images must be of the classes that the network called `name`, with that card, was trained on. ValueError otherwise."""
     if list(pictures.classes) != card["classes"]:
         raise ValueError(
             f"{name} was trained on {card['data']} with the classes {', '.join(card['classes'])}; {pictures.name} has "

@@ -4,6 +4,8 @@
 - `per_image.safetensors`: a column for each measured quantity over the test images, see `measure.per_image`
 - `card.json`: recipe, seed, commit, versions, processor, data set, seconds, errors; the history of training
 - `attacks/<norm>-<suite>.safetensors`: adversarial distances of test images, see `Attacks`
+- `bounds.safetensors`: for test images what their lower bounds need, see `Bounds`
+- `smoothing/sigma-<σ>.safetensors`: certificates of the smoothed network, see `smoothing_experiment`
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from tulip_lite import checkpoints, fingerprints, recipes
 from tulip_lite.data import FOLDER
 from tulip_lite.files import clear_leftovers
 from tulip_lite.models import PocketNet
+from tulip_lite.norms import NORMS
 
 RESULTS = FOLDER / "results"
 
@@ -90,11 +93,11 @@ def load(recipe_name: str, profile: str = "pocket", root: Path = RESULTS) -> Res
 class Attacks:
     """What a suite of attacks found on some test images; all columns (N,), on the CPU.
 
-    index: which test images, in the data set's order; label, predicted: classes, the latter unperturbed; distance: of the nearest
-    adversarial image, pixel units of the card's norm, 0 where the unperturbed image is misclassified, ∞ where none was found;
-    attack: N names of the stages that found it, "clean" where the distance is 0, "" where it is ∞; distances: stage -> those it
-    reached, with the help of the stages before it where the card's `warm` says so; card: provenance, stages with their options,
-    seconds, seed, data set, hash of the attacked weights.
+    index: which test images, in the data set's order; label, predicted: classes, the latter unperturbed; distance: of the
+    nearest adversarial image, pixel units of the card's norm, 0 where the unperturbed image is misclassified, ∞ where none
+    was found; attack: N names of the stages that found it, "clean" where the distance is 0, "" where it is ∞; distances:
+    stage -> those it reached, with the help of the stages before it where the card's `warm` says so; card: provenance, stages
+    with their options, seconds, seed, data set, hash of the attacked weights.
     """
 
     index: Tensor
@@ -152,11 +155,67 @@ def load_attacks(
         raise ValueError(
             f"{path} lacks a column ({error}): restore it with git, or attack again with `{command}`"
         ) from error
-    if card["weights"] != fingerprints.weights(model):
-        raise ValueError(
-            f"{path} is of other weights than {recipe_name} has now, so it says nothing of them: attack again with `{command}`"
-        )
+    check_weights(card, model, path, recipe_name, f"attack again with `{command}`")
     return found
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the lower bounds of some test images need. columns: name -> (N,), those of `measure.steepness` and
+    `local_steepness`, NaN where not measured, `index` (which test images), `label`, `predicted`, `proved` and
+    `proved_lipschitz` (see `certified`); constants: {"L": {"test", "training"}, "C": …}, the largest over those images; card:
+    provenance, seconds."""
+
+    columns: dict[str, Tensor]
+    constants: dict[str, dict[str, float]]
+    card: dict
+
+
+def bounds_path(recipe_name: str, profile: str = "pocket", root: Path = RESULTS) -> Path:
+    """Where the table of a network's bounds is."""
+    return root / profile / recipe_name / "bounds.safetensors"
+
+
+def save_bounds(found: Bounds, path: Path) -> Path:
+    """Writes a table of bounds, whole or not at all, and returns its path. OSError, saying what to do, where it cannot."""
+    clear_leftovers(path)
+    checkpoints.save(path, found.columns, constants=found.constants, card=found.card)
+    return path
+
+
+def load_bounds(recipe_name: str, profile: str = "pocket", root: Path = RESULTS) -> Bounds:
+    """The table of a recipe's network, with a column `attack/<norm>-<suite>` more for each stored run of attacks that covers
+    its images: the distance it found.
+
+    Errors as from `load_attacks`.
+    """
+    model = load(recipe_name, profile, root).model
+    path = bounds_path(recipe_name, profile, root)
+    command = f"python -m tulip_lite bound {recipe_name} --profile {profile}"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there: measure it with `{command}`")
+    columns, about = checkpoints.load(path)
+    if missing := {"constants", "card"} - about.keys() or {"index", "label", "margin", "proved"} - columns.keys():
+        raise ValueError(f"{path} lacks {min(missing)}: restore it with git, or measure it again with `{command}`")
+    found = Bounds(columns, about["constants"], about["card"])
+    check_weights(found.card, model, path, recipe_name, f"measure them again with `{command}`")
+    for norm in NORMS:
+        for file in sorted(
+            attacks_path(recipe_name, norm, "*", profile, root=root).parent.glob(f"{norm}-*.safetensors")
+        ):
+            name = file.stem.removeprefix(f"{norm}-")
+            warm = not name.endswith("-alone")
+            attacks = load_attacks(recipe_name, norm, name.removesuffix("-alone"), profile, warm=warm, root=root)
+            place = torch.isin(attacks.index, columns["index"])
+            if torch.equal(attacks.index[place], columns["index"]):
+                columns[f"attack/{norm}-{name}"] = attacks.distance[place]
+    return found
+
+
+def check_weights(card: dict, model: PocketNet, path: Path, name: str, what_to_do: str) -> None:
+    """What a card tells of must be the weights the network has now. ValueError, saying so and `what_to_do`, otherwise."""
+    if card.get("weights") != fingerprints.weights(model):
+        raise ValueError(f"{path} is of other weights than {name} has now, so it says nothing of them: {what_to_do}")
 
 
 def provenance() -> dict:

@@ -77,14 +77,14 @@ def run(
     # before any attack: a bad label in the last batch is not to be found out after an hour
     unperturbed = [_unperturbed(model, *batch, norm) for batch in batches]
     store = Store(folder, _identity(model, x, y, norm, stages, warm, batch_size, seed)) if folder is not None else None
-    parts = {i: Report(*found) for i, found in store.finished(x.device).items()} if store else {}
+    parts = {i: Report(*found) for i, found in store.taken(x.device).items()} if store else {}
     with tqdm(total=len(batches) * len(stages), disable=not progress, unit="attack") as bar:
         bar.update(len(parts) * len(stages))
         for i, batch in enumerate(batches):
             if i not in parts:
                 parts[i] = _attack(model, *batch, norm, stages, warm, (seed, i), unperturbed[i], bar)
                 if store:
-                    store.save(i, parts[i].best, parts[i].distances, parts[i].seconds)
+                    store.put(i, parts[i].best, parts[i].distances, parts[i].seconds)
     return _joined([parts[i] for i in range(len(batches))])
 
 

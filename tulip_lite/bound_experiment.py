@@ -1,0 +1,141 @@
+"""From a trained network to a per-image table of what its bounds need. What `python -m tulip_lite bound` does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tulip_lite import batches, data, fingerprints, losses, measure, results
+from tulip_lite.attack_experiment import check_classes, chosen
+from tulip_lite.attacks import suite as suites
+from tulip_lite.bound_kinds import PROVED
+from tulip_lite.certified import Certifier
+from tulip_lite.data import Split
+from tulip_lite.local_constants import gradient_norm
+from tulip_lite.models import evaluating
+from tulip_lite.recipes import Profile, Recipe
+
+BATCH = 50
+
+
+def run(
+    recipe: Recipe,
+    profile: Profile,
+    *,
+    source: str | None = None,
+    images: int = 1000,
+    local: int = 100,
+    seed: int = 0,
+    runs: Path = Path("runs"),
+    root: Path = results.RESULTS,
+    progress: bool = True,
+) -> Path:
+    """Measures the stored network of `recipe` on test and training images, going on with what lies in `runs`, and stores the
+    table.
+
+    source: of the images, as for `data.load`; images: of how many test images, the same ones that `attack` attacks, and, where
+    the network is smooth, of how many training images the curvature is taken; local: around how many of the former, those
+    that come first and are classified correctly, the constants are
+    searched for; the largest gradient is that over all training images. On the processor, in float32 and, for what is proved,
+    in float64. Prints the largest constants; returns the file. Errors as in `attack_experiment.run`.
+    """
+    network = results.load(recipe.name, profile.name, root)
+    pictures = data.load(source or os.environ.get("TULIP_DATA") or profile.data)
+    print(pictures)
+    check_classes(pictures, network.card, recipe.name)
+    index = chosen(pictures.test, images)
+    model, smooth = network.model.requires_grad_(False), recipe.activation == "smooth-relu"
+    x, y = Split(pictures.test.images[index], pictures.test.labels[index]).tensors()
+    identity = {
+        "weights": fingerprints.weights(model),
+        "images": fingerprints.of({"x": x, "y": y}),
+        "local": local,
+        "seed": seed,
+    }
+    path = results.bounds_path(recipe.name, profile.name, root)
+    folder = runs / "bounds" / profile.name / f"{recipe.name}-{len(index)}-images-{local}-local-seed{seed}"
+    seconds: dict[str, float] = {}
+
+    def measured(name: str, count: int, size: int, compute: Callable[[slice], dict[str, Tensor]]) -> dict[str, Tensor]:
+        store = batches.Batches(folder / name, identity)
+        found, seconds[name] = batches.columns(count, size, compute, store, progress=progress, about=name)
+        return found
+
+    columns = {
+        "index": index,
+        "label": y,
+        "predicted": torch.cat([measure.predict(model, part) for part in x.split(250)]),
+    }
+    columns |= measured(
+        "steepness", len(y), BATCH, lambda part: measure.steepness(model, x[part], y[part], smooth=smooth)
+    )
+    certifier = Certifier(model, tuple(x.shape[2:]))
+    columns |= measured(PROVED, len(y), BATCH, lambda part: _proved(certifier, x[part], y[part]))
+    right = (columns["predicted"] == y).nonzero()[:local, 0]
+    if len(right):
+        near = measured(
+            "nearest", len(right), BATCH, lambda part: _attacked(model, x[right[part]], y[right[part]], seed)
+        )
+        able = near["local_radius"].isfinite()
+        right, x_adv = right[able], near["x_adv"][able]
+        nearby = measured("nearby", len(right), 10, lambda part: measure.local_steepness(
+            model, x[right[part]], y[right[part]], x_adv[part], smooth=smooth, seed=seed))  # fmt: skip
+        for name, values in (nearby | {"local_radius": near["local_radius"][able]}).items():
+            columns[name] = torch.full((len(y),), torch.nan, dtype=values.dtype)
+            columns[name][right] = values
+    constants = _constants(model, pictures.train, network.per_image, columns, smooth, len(index), measured)
+    card = {
+        **results.describe(recipe, profile),
+        "images": len(index),
+        "local": local,
+        "seed": seed,
+        "data": pictures.name,
+        "training_images": len(pictures.train),
+        "weights": identity["weights"],
+        **results.provenance(),
+        "seconds": {name: round(taken, 2) for name, taken in seconds.items()},
+        "constants": constants,
+    }
+    results.save_bounds(results.Bounds(columns, constants, card), path)
+    shutil.rmtree(folder)
+    print(constants)
+    return path
+
+
+def _proved(certifier: Certifier, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    found = certifier.radius(x, y)
+    return {PROVED: found.radius, "proved_lipschitz": found.lipschitz}
+
+
+def _attacked(model: nn.Module, x: Tensor, y: Tensor, seed: int) -> dict[str, Tensor]:
+    nearest = suites.smallest(model, x, y, "l2", seed=seed)
+    return {"x_adv": nearest.x_adv, "local_radius": nearest.distance}
+
+
+def _constants(
+    model, train: Split, per_image, columns, smooth: bool, images: int, measured
+) -> dict[str, dict[str, float]]:
+    """The largest gradient of the margin, and curvature of the soft margin, over test and over training images."""
+
+    def slopes(part: slice) -> dict[str, Tensor]:
+        x, y = Split(train.images[part], train.labels[part]).tensors()
+        with evaluating(model):
+            return {"margin_gradient": gradient_norm(losses.of(model, losses.margin), x, y)}
+
+    gradients = measured("training gradients", len(train), 1000, slopes)["margin_gradient"]
+    found = {"L": {"test": per_image["margin_gradient"].max().item(), "training": gradients.max().item()}}
+    if smooth:
+        index = chosen(train, images)
+
+        def curvatures(part: slice) -> dict[str, Tensor]:
+            x, y = Split(train.images[index[part]], train.labels[index[part]]).tensors()
+            return {"largest": measure.steepness(model, x, y, smooth=True)["curvature/largest"]}
+
+        largest = measured("training curvature", len(index), BATCH, curvatures)["largest"]
+        found["C"] = {"test": columns["curvature/largest"].max().item(), "training": largest.max().item()}
+    return found

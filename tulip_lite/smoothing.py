@@ -1,0 +1,231 @@
+"""Randomised smoothing (Cohen, Rosenfeld and Kolter 2019, arXiv 1902.02918): an ℓ2 certificate that holds for any network.
+
+The smoothed classifier g gives an image the class that the network f most often gives its noisy copies:
+
+    g(x) = argmax_c P(f(x + σξ) = c),  ξ standard normal
+
+Theorem 1 (with p_B = 1 − p_A): where P(f(x + σξ) = c) ≥ p > ½, g(x + δ) = c for every ‖δ‖₂ < σ Φ⁻¹(p). So the certificate is of
+g, and says nothing of f. p is not known but estimated, hence it holds with probability at least 1 − α *an image*, over the noise
+that was drawn: of N certified images up to about αN may be wrong.
+
+What is certified is what was sampled: the float32 network here, and under autocast the bfloat16 one. The theorem is about real
+numbers. Noise of floating-point numbers ends near 6σ, and x + σξ, being rounded, tells something of x: networks can be built
+that use this to get false certificates (Voráček and Hein 2023, who also show a remedy). Nothing here excludes it for others.
+
+Differences from the authors' code: every image has noise of its own, drawn on the CPU from the seed and the image's index, so
+that its certificate is the same in any batch, and on any device as far as scores are rounded alike there.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tulip_lite import norms
+from tulip_lite.attacks.adversarial import attacking
+from tulip_lite.checks import check_images, check_logits, check_positive
+from tulip_lite.models import evaluating
+
+ABSTAIN = -1
+# drawn at a time: torch.randn(200, …) is not two torch.randn(100, …), so the noise would depend on what fits into memory
+BLOCK = 100
+
+
+class Certified(NamedTuple):
+    """What is certified of each image; all (B,), on the CPU.
+
+    predicted: the class of g, long, or ABSTAIN; radius: float64, ℓ2 pixel units, inside which g gives no other class, 0 where
+    abstained; count: how many of the n noisy copies got the class that n0 others had picked; lower: float64, the
+    Clopper-Pearson lower bound on its probability.
+    """
+
+    predicted: Tensor
+    radius: Tensor
+    count: Tensor
+    lower: Tensor
+
+
+def certify(
+    model: nn.Module,
+    x: Tensor,
+    sigma: float,
+    *,
+    n0: int = 100,
+    n: int = 1000,
+    alpha: float = 0.001,
+    batch_size: int = BLOCK,
+    seed: int = 0,
+    index: Sequence[int] | Tensor | None = None,
+) -> Certified:
+    """CERTIFY: the class of g and a radius within which it does not change, wrong with probability at most alpha an image.
+
+    n0 noisy copies pick the class c, n others bound its probability from below by p; the radius is σ Φ⁻¹(p), and g abstains
+    where p ≤ ½. With n copies it cannot exceed σ Φ⁻¹(α^(1/n)). The noise is not clamped. The network runs in eval mode, and
+    afterwards is in its own again.
+
+    x: (B, C, H, W) in [0, 1], on the model's device; sigma: σ > 0, pixel units; batch_size: noisy copies of one image that the
+    network sees at once, up to 100; index: B numbers ≥ 0 that with `seed` decide the noise of each image, by default its
+    position. ValueError or TypeError for bad images or options and for a model that returns NaN; ImportError without scipy.
+    """
+    _scipy_stats()  # where it is missing, that is to be known before the images are sampled
+    _check_alpha(alpha)
+    _check_counts(n0=n0, n=n)
+    images = _with_generators(x, sigma, batch_size, seed, index, "certify")
+    top, count = [], []
+    with evaluating(model):
+        for image, generator in images:
+            top.append(int(_votes(model, image, sigma, n0, batch_size, generator).argmax()))
+            count.append(int(_votes(model, image, sigma, n, batch_size, generator)[top[-1]]))
+    count = torch.tensor(count)
+    lower = clopper_pearson(count, n, alpha)
+    sure = lower > 0.5
+    radius = torch.where(sure, sigma * torch.special.ndtri(lower), 0.0)
+    return Certified(torch.where(sure, torch.tensor(top), ABSTAIN), radius, count, lower)
+
+
+def predict(
+    model: nn.Module,
+    x: Tensor,
+    sigma: float,
+    *,
+    n: int = 100,
+    alpha: float = 0.001,
+    batch_size: int = BLOCK,
+    seed: int = 0,
+    index: Sequence[int] | Tensor | None = None,
+) -> Tensor:
+    """PREDICT: the class (B,) of g, or ABSTAIN; another class than that of g with probability at most alpha an image.
+
+    Abstains where the two classes that most of n noisy copies get could be equally probable: where the two-sided binomial test
+    of their counts gives more than alpha. Arguments and errors as for `certify`; the noise is another.
+    """
+    stats = _scipy_stats()
+    _check_alpha(alpha)
+    _check_counts(n=n)
+    images = _with_generators(x, sigma, batch_size, seed, index, "predict")
+    with evaluating(model):
+        votes = torch.stack([_votes(model, image, sigma, n, batch_size, generator) for image, generator in images])
+    votes = F.pad(votes, (0, 1))  # a network of one class has no second
+    first, second = votes.topk(2).values.T
+    # a binomial distribution of probability ½ is symmetric, so both tails together are twice the upper one
+    both = 2 * stats.binom.sf(first.numpy() - 1, (first + second).numpy(), 0.5)
+    return torch.where(torch.from_numpy(both) <= alpha, votes.argmax(1), ABSTAIN)
+
+
+def clopper_pearson(count: Tensor, n: int, alpha: float) -> Tensor:
+    """The lower confidence bound p (B,), float64, on a probability of which n draws hit `count` (B,) times.
+
+    P(X ≥ count) = α for X binomial of n and p (Clopper and Pearson 1934, one-sided); 0 where nothing was hit, α^(1/n) where
+    all were. It exceeds the true probability with probability at most alpha. ValueError for counts outside [0, n].
+    """
+    _check_alpha(alpha)
+    _check_counts(n=n)
+    if ((count < 0) | (count > n)).any():
+        raise ValueError(f"counts must lie in [0, {n}], got {int(count.min())} to {int(count.max())}")
+    count = count.cpu()
+    below = _scipy_stats().beta.ppf(alpha, count.clamp_min(1).numpy(), (n - count + 1).numpy())
+    return torch.where(count > 0, torch.as_tensor(below, dtype=torch.float64), 0.0)
+
+
+def smoothed_attack(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    sigma: float,
+    radius: float | Tensor,
+    steps: int = 20,
+    draws: int = 32,
+    *,
+    seed: int = 0,
+    index: Sequence[int] | Tensor | None = None,
+) -> Tensor:
+    """Images x_adv (B, C, H, W) in [0, 1] within `radius` of x at which g should no longer give the class y.
+
+    Projected gradient ascent in ℓ2 on −log of the mean of softmax(f(x + σξ))_y over `draws` noisy copies (Salman et al. 2019,
+    arXiv 1906.04584), with steps of 2.5 · radius / steps from x. A certificate that it breaks is wrong; one that it does not
+    break proves nothing. Call `predict` on the result: whether g is fooled is not known here. Other arguments and errors as for
+    `certify`. Differences from the authors' code: the noise is drawn anew at each step, so that the ascent does not fit a few
+    draws of it.
+
+    y: (B,), the class to leave; radius: a number or (B,), ℓ2 pixel units.
+    """
+    _check_counts(steps=steps, draws=draws)
+    geometry = norms.get("l2")
+    images = _with_generators(x, sigma, draws, seed, index, "attack")
+    radius = torch.as_tensor(radius, dtype=x.dtype, device=x.device)
+    if not (radius >= 0).all() or not radius.isfinite().all() or (radius.dim() and radius.shape != (len(x),)):
+        raise ValueError(f"radius must be a number or ({len(x)},), finite and ≥ 0, got {radius}")
+    found = []
+    with attacking(model, x, y), torch.enable_grad():
+        for (image, generator), label, within in zip(images, y.tolist(), radius.expand(len(x)), strict=True):
+            moved = image
+            for _ in range(steps):
+                moved = moved.detach().requires_grad_()
+                log_p = model(_noisy(moved, sigma, draws, generator)).log_softmax(1)[:, label]
+                (gradient,) = torch.autograd.grad(-log_p.logsumexp(0), moved)
+                ahead = moved.detach() + 2.5 * within / steps * geometry.steepest(gradient)
+                moved = (image + geometry.project(ahead - image, within)).clamp(0, 1)
+            found.append(moved)
+    return torch.cat(found)
+
+
+def _with_generators(
+    x: Tensor, sigma: float, batch_size: int, seed: int, index: Sequence[int] | Tensor | None, purpose: str
+) -> list[tuple[Tensor, torch.Generator]]:
+    """Each image (1, C, H, W) and the generator of its noise, for each purpose another: an attack must not know the judge's."""
+    check_images(x)
+    check_positive(sigma=sigma)
+    _check_counts(batch_size=batch_size)
+    index = range(len(x)) if index is None else torch.as_tensor(index).tolist()
+    if len(index) != len(x) or min(index) < 0 or seed < 0:
+        raise ValueError(f"index must be {len(x)} numbers ≥ 0 and seed ≥ 0, got index {list(index)} and seed {seed}")
+    entropy = [np.random.SeedSequence([seed, i, zlib.crc32(purpose.encode())]) for i in index]
+    seeds = [int(one.generate_state(1, np.uint64)[0]) for one in entropy]
+    return [(image, torch.Generator().manual_seed(own)) for image, own in zip(x.detach().split(1), seeds, strict=True)]
+
+
+def _noisy(image: Tensor, sigma: float, count: int, generator: torch.Generator) -> Tensor:
+    """`count` noisy copies (count, C, H, W) of an image (1, C, H, W), in the memory format in which convolutions are fast."""
+    noise = torch.randn((count, *image.shape[1:]), generator=generator, dtype=image.dtype).to(image.device)
+    layout = torch.channels_last if image.dim() == 4 else torch.contiguous_format
+    return (image + sigma * noise).contiguous(memory_format=layout)
+
+
+@torch.inference_mode()
+def _votes(
+    model: nn.Module, image: Tensor, sigma: float, count: int, batch_size: int, generator: torch.Generator
+) -> Tensor:
+    """How many (K,) of `count` noisy copies of an image (1, C, H, W) get each class."""
+    votes = 0
+    for begin in range(0, count, BLOCK):
+        for copies in _noisy(image, sigma, min(BLOCK, count - begin), generator).split(batch_size):
+            logits = model(copies)
+            check_logits(logits)
+            votes = votes + logits.argmax(1).bincount(minlength=logits.shape[1])
+    return votes.cpu()
+
+
+def _scipy_stats() -> ModuleType:
+    try:
+        from scipy import stats
+    except ImportError as error:
+        raise ImportError("randomised smoothing needs scipy: pip install 'tulip_lite[attacks]'") from error
+    return stats
+
+
+def _check_alpha(alpha: float) -> None:
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie strictly between 0 and 1, got {alpha!r}")
+
+
+def _check_counts(**values: int) -> None:
+    for name, value in values.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value!r}")

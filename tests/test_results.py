@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import subprocess
 
 import pytest
 import torch
@@ -133,3 +135,24 @@ def test_a_network_not_trained_yet_says_how_to_train_it(tmp_path):
         results.load("undefeated")
     with pytest.raises(ValueError, match="unknown profile 'big'"):
         results.load("undefended", "big")
+
+
+def test_the_commit_is_dirty_where_the_code_differs_and_not_where_results_do(tmp_path, monkeypatch):
+    def git(*command):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *command], cwd=tmp_path, check=True)
+
+    (tmp_path / "data" / "results").mkdir(parents=True)
+    for name in ("code.py", "data/results/card.json"):
+        (tmp_path / name).write_text("1")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "data")
+    (tmp_path / "data" / "results" / "card.json").write_text("2")
+    (tmp_path / "new.py").write_text("3")
+    clean = results.provenance()["commit"]
+    assert re.fullmatch("[0-9a-f]{12}", clean)
+    (tmp_path / "code.py").write_text("2")
+    assert results.provenance()["commit"] == clean + "-dirty"
+    monkeypatch.setattr(results, "FOLDER", tmp_path.parent)
+    assert results.provenance()["commit"] == "unknown"

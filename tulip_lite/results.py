@@ -243,11 +243,15 @@ def describe(recipe: recipes.Recipe, profile: recipes.Profile) -> dict:
 
 
 def _commit() -> str:
+    """The commit of the code, with "-dirty" where tracked files differ from it: all but results, which measuring overwrites."""
     if not shutil.which("git"):
         return "unknown"
-    command = ["git", "-C", str(FOLDER), "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
-    answer = subprocess.run(command, capture_output=True, text=True)
-    return answer.stdout.strip() or "unknown"
+
+    def git(*command: str) -> str:
+        return subprocess.run(["git", "-C", str(FOLDER), *command], capture_output=True, text=True).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":(top)", f":(exclude){RESULTS.name}")
+    return git("rev-parse", "--short=12", "HEAD") + ("-dirty" if changed else "") or "unknown"
 
 
 def _processor() -> str:

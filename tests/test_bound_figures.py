@@ -59,3 +59,18 @@ def test_an_activation_may_come_alone():
     u = torch.linspace(-1, 1, 5)
     (axis,) = bound_figures.activation(u, {"σ": u**2}).axes
     assert list(axis.lines[1].get_ydata()) == list(u**2)
+
+
+def test_constants_over_the_radius_and_levels_are_those_given():
+    (axis,) = bound_figures.against_radius([0.1, 1], {"proved": torch.tensor([5.0, 50.0])}, {"test": 2.0}).axes
+    curve, level = axis.lines
+    assert list(curve.get_ydata()) == [5, 50] and list(level.get_ydata()) == [2, 2] and level.get_linestyle() == "--"
+    assert axis.get_xscale() == axis.get_yscale() == "log"
+
+
+def test_accuracies_are_steps_in_percent_and_what_attacks_measured_is_dashed():
+    curves = {"certified": [0.8, 0.5, 0.1], "attacked": [0.9, 0.7, 0.3]}
+    (axis,) = bound_figures.accuracy([0, 0.5, 1], curves, ["attacked"]).axes
+    certified, attacked = axis.lines
+    assert list(certified.get_ydata()) == [80, 50, 10] and certified.get_linestyle() == "-"
+    assert attacked.get_linestyle() == "--" and axis.get_xlim() == (0, 1)

@@ -50,6 +50,47 @@ def against_attacks(lower: Mapping[str, Tensor], distance: Tensor) -> matplotlib
     return figure
 
 
+def against_radius(
+    radii: Sequence[float], curves: Mapping[str, Tensor], levels: Mapping[str, float]
+) -> matplotlib.figure.Figure:
+    """Constants over the radius of the ball for which they were found, both axes logarithmic.
+
+    curves: name -> a constant for each radius; levels: name -> a constant of all radii, a dashed line. ValueError for more than
+    four of either.
+    """
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(7.5, 4.2))
+    for (name, values), (color, mark) in zip(curves.items(), _looks(curves, COLORS), strict=True):
+        axis.loglog(radii, values, f"{mark}-", color=color, label=name, markersize=4)
+    for (name, level), (color, _) in zip(levels.items(), _looks(levels, COLORS[::-1]), strict=True):
+        axis.axhline(level, color=color, linestyle="--", label=name)
+    axis.set(xlabel=r"radius of the ball, $\ell_2$", ylabel="slope of the loss")
+    axis.grid(color="#d0d0d0")
+    axis.legend()
+    figure.tight_layout()
+    return figure
+
+
+def accuracy(
+    radii: Sequence[float], curves: Mapping[str, Sequence[float]], dashed: Sequence[str] = ()
+) -> matplotlib.figure.Figure:
+    """Shares of images over the ℓ2 radius. curves: name -> a share in [0, 1] for each radius; dashed: those that an attack
+    measured, which bound the robust accuracy from above; the others bound it from below. ValueError for more than four
+    curves."""
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(7.5, 4.2))
+    for (name, shares), (color, _) in zip(curves.items(), _looks(curves, COLORS), strict=True):
+        percent = [100 * share for share in shares]
+        axis.step(radii, percent, "--" if name in dashed else "-", color=color, label=name, where="post")
+    axis.set(xlabel=r"$\ell_2$ radius", ylabel="images, %", ylim=(0, 100), xlim=(0, max(radii)))
+    axis.grid(color="#d0d0d0")
+    axis.legend()
+    figure.tight_layout()
+    return figure
+
+
 def against_temperature(
     temperatures: Sequence[float], track: Mapping[str, Sequence[float]]
 ) -> matplotlib.figure.Figure:

@@ -23,6 +23,12 @@ def test_images_are_sorted_and_refuted_bounds_ringed():
         bound_figures.against_attacks({"B": bound[:2]}, distance)
 
 
+def test_many_images_are_dots():
+    distance = torch.linspace(1, 2, 60)
+    attack, marks, _ = bound_figures.against_attacks({"B": distance / 2}, distance).axes[0].lines
+    assert attack.get_marker() == "None" and marks.get_marker() == "." and len(marks.get_xdata()) == 60
+
+
 def test_curves_over_the_temperature_are_those_given():
     (axis,) = bound_figures.against_temperature([1, 10], {"gap": [1.0, 0.1], "gradient": [2.0, 0.2]}).axes
     assert [list(line.get_ydata()) for line in axis.lines] == [[1.0, 0.1], [2.0, 0.2]]

@@ -154,7 +154,7 @@ def test_images_of_other_classes_and_bad_options_are_refused(pictures, root):
     ):
         run("sample", root)
     for how, complaint in (
-        ({"sigma": -1.0}, "sigma must be"), ({"n": 0}, "n must be at least 1"), ({"alpha": 1.0}, "alpha must lie"),
+        ({"sigma": -1.0}, "sigma must be"), ({"n": 0}, "n must be a whole number ≥ 1"), ({"alpha": 1.0}, "alpha must lie"),
         ({"images": 0}, "at least one image"), ({"batch_size": 0}, "batch_size must be"), ({"seed": -1}, "seed ≥ 0"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=complaint):

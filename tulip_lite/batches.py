@@ -12,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from tulip_lite import checkpoints
+from tulip_lite.checks import check_counts
 from tulip_lite.files import clear_leftovers
 
 
@@ -67,8 +68,11 @@ def columns(
     """The columns (count, …) that `compute` gives batch by batch, on the CPU, and the seconds that took; finished batches,
     with the seconds they took, are read from `store` instead.
 
-    compute: which items -> a column for each name, the same names each time. about: what the progress bar says.
+    compute: which items -> a column for each name, the same names each time. about: what the progress bar says. What decides
+    the batches, count and batch_size, belongs into the store's identity. ValueError where either is below 1, and as from
+    `Batches.finished`.
     """
+    check_counts(count=count, batch_size=batch_size)
     finished = store.finished()
     with tqdm(total=count, desc=about, disable=not progress, unit="image") as bar:
         for batch, start in enumerate(range(0, count, batch_size)):

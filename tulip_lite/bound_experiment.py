@@ -15,6 +15,7 @@ from tulip_lite.attack_experiment import check_classes, chosen
 from tulip_lite.attacks import suite as suites
 from tulip_lite.bound_kinds import PROVED
 from tulip_lite.certified import Certifier
+from tulip_lite.checks import check_not_negative
 from tulip_lite.data import Split
 from tulip_lite.local_constants import gradient_norm
 from tulip_lite.models import evaluating
@@ -44,6 +45,7 @@ def run(
     searched for; the largest gradient is that over all training images. On the processor, in float32 and, for what is proved,
     in float64. Prints the largest constants; returns the file. Errors as in `attack_experiment.run`.
     """
+    check_not_negative(local=local, seed=seed)
     network = results.load(recipe.name, profile.name, root)
     pictures = data.load(source or os.environ.get("TULIP_DATA") or profile.data)
     print(pictures)
@@ -54,6 +56,7 @@ def run(
     identity = {
         "weights": fingerprints.weights(model),
         "images": fingerprints.of({"x": x, "y": y}),
+        "training_images": fingerprints.of({"x": pictures.train.images, "y": pictures.train.labels}),
         "local": local,
         "seed": seed,
     }
@@ -62,7 +65,7 @@ def run(
     seconds: dict[str, float] = {}
 
     def measured(name: str, count: int, size: int, compute: Callable[[slice], dict[str, Tensor]]) -> dict[str, Tensor]:
-        store = batches.Batches(folder / name, identity)
+        store = batches.Batches(folder / name, {**identity, "count": count, "batch_size": size})
         found, seconds[name] = batches.columns(count, size, compute, store, progress=progress, about=name)
         return found
 
@@ -81,11 +84,13 @@ def run(
         near = measured(
             "nearest", len(right), BATCH, lambda part: _attacked(model, x[right[part]], y[right[part]], seed)
         )
-        able = near["local_radius"].isfinite()
-        right, x_adv = right[able], near["x_adv"][able]
+        # where the attack found nothing there is no radius to search in
+        able = near["local_radius"].isfinite() & (near["local_radius"] > 0)
+        right, x_adv, radius = right[able], near["x_adv"][able], near["local_radius"][able]
+    if len(right):
         nearby = measured("nearby", len(right), 10, lambda part: measure.local_steepness(
             model, x[right[part]], y[right[part]], x_adv[part], smooth=smooth, seed=seed))  # fmt: skip
-        for name, values in (nearby | {"local_radius": near["local_radius"][able]}).items():
+        for name, values in (nearby | {"local_radius": radius}).items():
             columns[name] = torch.full((len(y),), torch.nan, dtype=values.dtype)
             columns[name][right] = values
     constants = _constants(model, pictures.train, network.per_image, columns, smooth, len(index), measured)

@@ -28,6 +28,7 @@ def against_attacks(lower: Mapping[str, Tensor], distance: Tensor) -> matplotlib
     """Each bound and the distance of the nearest known adversarial image, the images sorted by the latter.
 
     lower: name -> bounds (B,); distance: (B,), ℓ2 pixel units. A bound above the distance, which is refuted, gets a ring.
+    More than 50 images are drawn as dots and a line.
     ValueError where a bound has another number of images, and for more than four bounds.
     """
     from matplotlib import pyplot
@@ -36,14 +37,17 @@ def against_attacks(lower: Mapping[str, Tensor], distance: Tensor) -> matplotlib
     order = distance.argsort()
     rank = torch.arange(1, len(order) + 1)
     figure, axis = pyplot.subplots(figsize=(7.5, 4.2))
-    axis.plot(rank, distance[order], "o-", color=COLORS[1], label="distance an attack needs")
+    few = len(order) <= 50
+    axis.plot(rank, distance[order], "o-" if few else "-", color=COLORS[1], label="distance an attack needs")
     for (name, bound), (color, mark) in zip(lower.items(), looks, strict=True):
         if bound.shape != distance.shape:
             raise ValueError(f"{name} has {len(bound)} bounds for {len(distance)} distances")
-        axis.plot(rank, bound[order], mark, color=color, label=name, markersize=5)
+        axis.plot(rank, bound[order], mark if few else ".", color=color, label=name, markersize=5 if few else 2)
         refuted = (bound > distance)[order]
         axis.plot(rank[refuted], bound[order][refuted], "o", color="black", fillstyle="none", markersize=13)
-    axis.set(xlabel="images, sorted", ylabel=r"$\ell_2$ distance", yscale="log", xticks=rank[::2])
+    axis.set(xlabel="images, sorted", ylabel=r"$\ell_2$ distance", yscale="log")
+    if few:
+        axis.set_xticks(rank[::2])
     axis.grid(color="#d0d0d0")
     axis.legend()
     figure.tight_layout()

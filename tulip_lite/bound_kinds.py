@@ -34,21 +34,23 @@ CURVATURE = {
 def lower_bounds(columns: Mapping[str, Tensor], constants: Mapping[str, Mapping[str, float]]) -> dict[str, Tensor]:
     """kind -> bound (N,) on the ℓ2 adversarial distance, pixel units; NaN where its constant was not measured.
 
-    columns: of `measure.steepness` and `local_steepness` (NaN where not measured), and `proved`; constants: {"L": {"test": …,
-    "training": …}, "C": …}, the largest over those images; without "C", or without soft columns, there are no C-bounds.
+    columns: of `measure.steepness` and `local_steepness` (NaN, or no column, where not measured), and `proved`; constants: {"L":
+    {"test": …, "training": …}, "C": …}, the largest over those images; without "C", or without soft columns, there are no
+    C-bounds.
     ValueError, from the formulas, for constants that are not positive.
     """
     found = {}
     for kind, source in LIPSCHITZ.items():
         found[kind] = _where_known(
             lambda constant, gap: bounds.lipschitz_bound(gap, constant),
-            columns.get(source, constants["L"].get(source)), -columns["margin"],
+            columns.get(source, constants["L"].get(source, torch.nan)), -columns["margin"],
         )  # fmt: skip
     if "soft_margin" in columns and "C" in constants:
         for kind, source in CURVATURE.items():
             found[kind] = _where_known(
                 lambda constant, gap, slope: bounds.curvature_bound(gap, slope, constant),
-                columns.get(source, constants["C"].get(source)), -columns["soft_margin"], columns["soft_margin_gradient/l2"],
+                columns.get(source, constants["C"].get(source, torch.nan)),
+                -columns["soft_margin"], columns["soft_margin_gradient/l2"],
             )  # fmt: skip
     found[PROVED] = columns[PROVED]
     return found

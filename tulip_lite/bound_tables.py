@@ -41,7 +41,7 @@ def kinds(found: Mapping[str, Bounds], attack: str = "attack/l2-quick") -> str:
                 cells += ["", ""]
                 continue
             it = bound_kinds.failures(bounds[name][kind], table.columns[attack])
-            cells += [f"{it.mean:.2g}", f"{it.refuted} of {it.images} ({100 * it.low:.2g}–{100 * it.high:.2g} %)"]
+            cells += [f"{it.mean:.2g}", f"{it.refuted} of {it.images} ({100 * it.low:.1f}–{100 * it.high:.1f} %)"]
         if any(cells):
             rows.append(f"| {kind} | " + " | ".join(cells) + " |")
     distances = [table.columns[attack] for table in found.values()]

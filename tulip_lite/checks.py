@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 from torch import Tensor
 
@@ -63,3 +65,10 @@ def check_not_negative(**values: float) -> None:
     for name, value in values.items():
         if not 0 <= value < float("inf"):
             raise ValueError(f"{name} must be a finite number ≥ 0, got {value!r}")
+
+
+def check_counts(**counts: int) -> None:
+    """Each named number must be whole and ≥ 1. ValueError, naming it, otherwise."""
+    for name, value in counts.items():
+        if not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name} must be a whole number ≥ 1, got {value!r}")

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from tulip_lite import local_constants
+from tulip_lite.checks import check_counts
 from tulip_lite.curvature import Loss
 
 _FIRST_SHAPES = (1.0, 2.0, 5.0)  # of the reverse Weibull, where the search for the likeliest begins
@@ -70,7 +71,7 @@ def clever(
         import scipy.stats  # noqa: F401  before the long part
     except ImportError as error:
         raise ImportError('CLEVER fits its distribution with scipy: pip install "tulip_lite[attacks]"') from error
-    local_constants.check_counts(batches=batches, samples=samples)
+    check_counts(batches=batches, samples=samples)
     if batches < 4:
         raise ValueError(f"batches must be at least 4, got {batches}: three parameters are fitted to as many maxima")
     found = local_constants.random_norms(loss, x, y, norm, radius, batches * samples, seed)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from tulip_lite import curvature, local_constants, losses
+from tulip_lite import curvature, local_constants, local_curvature, losses
 from tulip_lite.attacks.pgd import pgd
 from tulip_lite.clever import clever
 from tulip_lite.data import Split
@@ -111,8 +111,8 @@ def local_steepness(
         if smooth:
             soft = losses.of(model, losses.soft_margin, kind="logsumexp")
             for how, search in (
-                ("sampled", local_constants.sampled_curvature),
-                ("ascended", local_constants.ascended_curvature),
+                ("sampled", local_curvature.sampled_curvature),
+                ("ascended", local_curvature.ascended_curvature),
             ):
                 found[f"curvature/{how}"] = search(
                     soft, x, y, radius, starts=way[1::2] if how == "ascended" else (), seed=seed

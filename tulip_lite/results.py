@@ -184,8 +184,8 @@ def save_bounds(found: Bounds, path: Path) -> Path:
 
 
 def load_bounds(recipe_name: str, profile: str = "pocket", root: Path = RESULTS) -> Bounds:
-    """The table of a recipe's network, with a column `attack/<norm>-<suite>` more for each stored run of attacks that covers
-    its images: the distance it found.
+    """The table of a recipe's network, with a column `attack/<norm>-<suite>` more for each stored run of attacks on the same
+    data that covers its images: the distance it found.
 
     Errors as from `load_attacks`.
     """
@@ -206,9 +206,11 @@ def load_bounds(recipe_name: str, profile: str = "pocket", root: Path = RESULTS)
             name = file.stem.removeprefix(f"{norm}-")
             warm = not name.endswith("-alone")
             attacks = load_attacks(recipe_name, norm, name.removesuffix("-alone"), profile, warm=warm, root=root)
-            place = torch.isin(attacks.index, columns["index"])
-            if torch.equal(attacks.index[place], columns["index"]):
-                columns[f"attack/{norm}-{name}"] = attacks.distance[place]
+            # where each image stands among those attacked: a larger choice of them holds a smaller one, in another order
+            place = {image: i for i, image in enumerate(attacks.index.tolist())}
+            wanted = columns["index"].tolist()
+            if attacks.card.get("data") == found.card.get("data") and place.keys() >= set(wanted):
+                columns[f"attack/{norm}-{name}"] = attacks.distance[[place[image] for image in wanted]]
     return found
 
 

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from tulip_lite import norms
 from tulip_lite.attacks.adversarial import attacking
-from tulip_lite.checks import check_images, check_logits, check_positive
+from tulip_lite.checks import check_counts, check_images, check_logits, check_positive
 from tulip_lite.models import evaluating
 
 ABSTAIN = -1
@@ -76,7 +76,7 @@ def certify(
     """
     _scipy_stats()  # where it is missing, that is to be known before the images are sampled
     _check_alpha(alpha)
-    _check_counts(n0=n0, n=n)
+    check_counts(n0=n0, n=n)
     images = _with_generators(x, sigma, batch_size, seed, index, "certify")
     top, count = [], []
     with evaluating(model):
@@ -108,7 +108,7 @@ def predict(
     """
     stats = _scipy_stats()
     _check_alpha(alpha)
-    _check_counts(n=n)
+    check_counts(n=n)
     images = _with_generators(x, sigma, batch_size, seed, index, "predict")
     with evaluating(model):
         votes = torch.stack([_votes(model, image, sigma, n, batch_size, generator) for image, generator in images])
@@ -126,7 +126,7 @@ def clopper_pearson(count: Tensor, n: int, alpha: float) -> Tensor:
     all were. It exceeds the true probability with probability at most alpha. ValueError for counts outside [0, n].
     """
     _check_alpha(alpha)
-    _check_counts(n=n)
+    check_counts(n=n)
     if ((count < 0) | (count > n)).any():
         raise ValueError(f"counts must lie in [0, {n}], got {int(count.min())} to {int(count.max())}")
     count = count.cpu()
@@ -156,7 +156,7 @@ def smoothed_attack(
 
     y: (B,), the class to leave; radius: a number or (B,), ℓ2 pixel units.
     """
-    _check_counts(steps=steps, draws=draws)
+    check_counts(steps=steps, draws=draws)
     geometry = norms.get("l2")
     images = _with_generators(x, sigma, draws, seed, index, "attack")
     radius = torch.as_tensor(radius, dtype=x.dtype, device=x.device)
@@ -182,7 +182,7 @@ def _with_generators(
     """Each image (1, C, H, W) and the generator of its noise, for each purpose another: an attack must not know the judge's."""
     check_images(x)
     check_positive(sigma=sigma)
-    _check_counts(batch_size=batch_size)
+    check_counts(batch_size=batch_size)
     index = range(len(x)) if index is None else torch.as_tensor(index).tolist()
     if len(index) != len(x) or min(index) < 0 or seed < 0:
         raise ValueError(f"index must be {len(x)} numbers ≥ 0 and seed ≥ 0, got index {list(index)} and seed {seed}")
@@ -223,9 +223,3 @@ def _scipy_stats() -> ModuleType:
 def _check_alpha(alpha: float) -> None:
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie strictly between 0 and 1, got {alpha!r}")
-
-
-def _check_counts(**values: int) -> None:
-    for name, value in values.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value!r}")

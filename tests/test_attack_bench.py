@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from tulip_lite import __main__, attack_bench, examples, results
-from tulip_lite.attack_bench import BEST, OURS, PUBLISHED, QUICK, Arm
+from tulip_lite.attack_bench import AUTOATTACK, BEST, OURS, PUBLISHED, QUICK, RADII, Arm
 from tulip_lite.attacks import suite
 from tulip_lite.attacks.adversarial import Adversarial
+from tulip_lite.attacks.autoattack import autoattack
 from tulip_lite.attacks.suite import Stage
 from tulip_lite.data import Dataset
 
@@ -19,7 +20,10 @@ STORED = results.RESULTS / "bench"
 
 
 def shortened(arms):
-    """The same attacks with hardly any steps, but for Brendel-Bethge, whose compilation takes longer than all the rest."""
+    """The same attacks with hardly any steps, but for Brendel-Bethge, whose compilation takes longer than all the rest.
+    arms: norm -> attack -> arm, or that for each network."""
+    if set(arms) != {"l2", "linf"}:
+        return {network: shortened(those) for network, those in arms.items()}
     one = (Stage("pgd", {"steps": 2, "tolerance": 0.3}),)
     quick = Arm(partial(suite.smallest, suite=one), {}, {})
 
@@ -42,7 +46,7 @@ def bench(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "load", lambda name: load(name, root=STORED.parent))
     monkeypatch.setattr(results, "provenance", lambda: {"threads": 1, "processor": "A processor"})
     monkeypatch.setattr(attack_bench, "NETWORKS", ("undefended",))
-    for kind in ("attacks", "logbarrier"):
+    for kind in ("attacks", "logbarrier", "autoattack"):
         arms = getattr(attack_bench, f"{kind}_arms")
         monkeypatch.setattr(attack_bench, f"{kind}_arms", lambda arms=arms: shortened(arms()))
 
@@ -86,15 +90,84 @@ def check(result, kind):
     assert result["ratio of medians"] == pytest.approx(
         statistics.median(columns[ours]) / statistics.median(best), rel=1e-5
     )
+    check_shares(result, ours, others)
+    if kind == "attacks":
+        assert result[BEST]["median"] == pytest.approx(statistics.median(best), rel=1e-5)
+    else:
+        assert result["nearer"] == sum(a < b for a, b in zip(columns[ours], best, strict=True)) / len(best)
+
+
+def check_shares(result, ours, others):
+    rows = result["attacks"]
     for share, what in (("share of time", "seconds"), ("share of processor time", "cpu_seconds")):
         mine, theirs = rows[ours][what], sum(rows[name][what] for name in others)
         half = 0.0051  # seconds are stored in hundredths, shares as they were
         assert (mine - half) / (theirs + half * len(others)) <= result[share]
         assert result[share] * (theirs - half * len(others)) <= mine + half
-    if kind == "attacks":
-        assert result[BEST]["median"] == pytest.approx(statistics.median(best), rel=1e-5)
-    else:
-        assert result["nearer"] == sum(a < b for a, b in zip(columns[ours], best, strict=True)) / len(best)
+
+
+def test_autoattack_runs_from_end_to_end_and_its_errors_are_those_of_its_distances(bench, capsys):
+    status, record = bench("autoattack")
+    assert status == 0 and record["images"] == 2 and list(record["networks"]) == list(attack_bench.NETWORKS)
+    for network, norms in record["networks"].items():
+        assert list(norms) == ["l2", "linf"]
+        for norm, result in norms.items():
+            assert result["radius"] == 10 * RADII[network][norm]  # where AutoAttack is over soon, as it fools both
+            check_errors(result)
+            assert result["attacks"][AUTOATTACK]["error"] == 1
+    assert attack_bench.table(record) in capsys.readouterr().out
+
+
+def check_errors(result):
+    """The errors follow from the distances that are stored with them; an image on the radius itself is anybody's."""
+    columns = {
+        name: [math.inf if d is None else d for d in row["distances"]] for name, row in result["attacks"].items()
+    }
+    assert list(columns) == [QUICK, AUTOATTACK]
+    least, most = (result["radius"] * (1 + 1e-4) * (1 + rounding) for rounding in (-1e-5, 1e-5))
+    for (name, mine), theirs in zip(columns.items(), reversed(columns.values()), strict=True):
+        row = result["attacks"][name]
+        assert sum(d < least for d in mine) <= row["error"] * len(mine) <= sum(d < most for d in mine)
+        pairs = list(zip(mine, theirs, strict=True))
+        assert sum(a < least and b > most for a, b in pairs) <= row["alone"]
+        assert row["alone"] <= sum(a < most and b > least for a, b in pairs)
+        assert row["seconds"] >= 0 and row["gradients"] > 0 and row["passes"] > row["gradients"]
+    check_shares(result, QUICK, [AUTOATTACK])
+
+
+def test_each_fools_what_the_other_does_not():
+    none = {"cpu_seconds": 1.0, "gradients": 1.0, "passes": 1.0}
+    rows = {
+        QUICK: {"distances": [0.1, 0.6, 0.5, 0.50001, 0.9, 0.2], **none, "seconds": 2.0, "options": {}},
+        # beyond the radius by as much as its rounding, which counts for either; ∞ where it failed
+        AUTOATTACK: {
+            "distances": [0.5, 0.50004, math.inf, math.inf, math.inf, math.inf], **none, "seconds": 8.0,
+            "options": {"radius": 0.5},
+        },
+    }  # fmt: skip
+    for order in (rows, dict(reversed(rows.items()))):
+        result = attack_bench._at_radius(order)
+        assert {name: (row["error"], row["alone"]) for name, row in result["attacks"].items()} == {
+            QUICK: (4 / 6, 3), AUTOATTACK: (2 / 6, 1),
+        }  # fmt: skip
+        assert (result["radius"], result["share of time"]) == (0.5, 0.25)
+        assert result["attacks"][AUTOATTACK]["distances"] == [0.5, 0.50004, None, None, None, None]
+    # at a smaller radius both know fewer
+    rows[AUTOATTACK]["options"] = {"radius": 0.15}
+    rows[AUTOATTACK]["distances"] = [math.inf] * 6
+    errors = {name: (row["error"], row["alone"]) for name, row in attack_bench._at_radius(rows)["attacks"].items()}
+    assert errors == {QUICK: (1 / 6, 1), AUTOATTACK: (0, 0)}
+
+
+def test_autoattack_is_run_as_its_authors_do_at_a_radius_for_each_network_and_norm():
+    arms = attack_bench.autoattack_arms()
+    assert list(arms) == list(attack_bench.NETWORKS)
+    for network, norms in arms.items():
+        for norm, those in norms.items():
+            options = {name: dict(arm.options) for name, arm in those.items()}
+            # no other option: version "standard" is the default
+            assert options == {QUICK: {"suite": "quick"}, AUTOATTACK: {"radius": RADII[network][norm]}}
+            assert those[AUTOATTACK].attack is autoattack and those[QUICK].attack is suite.smallest
 
 
 def at_once(model, x, y, norm, **options):
@@ -157,6 +230,18 @@ def test_our_logbarrier_is_nearer_than_the_published_one_at_a_tenth_of_its_steps
         check(result, "logbarrier")
         assert result["ratio of medians"] < 1 and result["nearer"] > 0.5, network
         assert result["share of gradients"] <= 0.11, network
+
+
+@pytest.mark.skipif(not (STORED / "autoattack.json").exists(), reason="`bench autoattack` has not been run")
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+def test_quick_and_autoattack_are_compared_where_the_error_is_neither_none_nor_all(norm):
+    record = stored("autoattack")
+    assert record["images"] >= 32
+    for network in attack_bench.NETWORKS:
+        result = record["networks"][network][norm]
+        check_errors(result)
+        assert result["radius"] == RADII[network][norm]
+        assert all(0.1 < row["error"] < 0.9 for row in result["attacks"].values()), network
 
 
 def test_the_libraries_attacks_are_run_with_the_steps_their_authors_give_them():

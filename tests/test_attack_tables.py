@@ -91,3 +91,21 @@ def test_compared_is_the_record():
     assert cells(rows[2]) == ["`net`", "ℓ₂", "a", "0.5", "3", "1", "100", "1.2"]
     assert cells(rows[3])[1:4] == ["ℓ∞", "a", "2/255"]
     assert "4 images of Photographs" in rows[-1] and "GPU: none" in rows[-1]
+
+
+def test_fixed_radius_is_the_record():
+    quick = {"error": 0.375, "alone": 2, "gradients": 155.6, "passes": 170.4, "seconds": 1.25}
+    other = quick | {"error": 0.34375, "alone": 1, "passes": 5000.0, "seconds": 33.0}
+    record = {
+        "images": 32, "data": "Photographs", "processor": "A processor", "threads": 3, "torch": "9.9", "gpu": None,
+        "networks": {"net": {
+            "l2": {"radius": 0.15, "attacks": {"quick": quick, "autoattack": other}},
+            "linf": {"radius": 3 / 255, "attacks": {"quick": quick}},
+        }},
+    }  # fmt: skip
+    rows = attack_tables.fixed_radius(record).splitlines()
+    assert cells(rows[2]) == ["`net`", "ℓ₂", "0.15", "quick", "37.5%", "2", "156", "170", "1.2"]
+    assert cells(rows[3])[3:] == ["autoattack", "34.4%", "1", "156", "5000", "33.0"]
+    assert cells(rows[4])[1:4] == ["ℓ∞", "3/255", "quick"]
+    assert {len(cells(row)) for row in rows[:5]} == {9}
+    assert "32 images of Photographs" in rows[-1] and "A processor, threads: 3, GPU: none, torch 9.9" in rows[-1]

@@ -70,9 +70,11 @@ def main(arguments: list[str] | None = None) -> int:
     certify.add_argument("--device", help="cpu or cuda; by default a GPU if there is one")
 
     bench = commands.add_parser("bench", help="what training and measuring cost, as ratios measured in one run")
-    bench.add_argument("what", choices=["activations", "curvature", "objectives", "attacks", "logbarrier"])
+    bench.add_argument(
+        "what", choices=["activations", "curvature", "objectives", "attacks", "logbarrier", "autoattack"]
+    )
     bench.add_argument("--threads", type=int, help="CPU threads; by default as many as there are cores")
-    compared = bench.add_argument_group("attacks and logbarrier, where a killed run goes on")
+    compared = bench.add_argument_group("attacks, logbarrier and autoattack, where a killed run goes on")
     compared.add_argument("--images", type=int, default=32, help="how many test images are attacked (default: 32)")
     compared.add_argument("--data", help="as TULIP_DATA; by default TULIP_DATA, else cifar10")
     compared.add_argument("--runs", type=Path, default=Path("runs"), help="folder of finished parts (default: runs)")
@@ -84,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{parser.prog} {chosen.command}: {error.strerror if _plain(error) else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        steps = {"train": "epoch", "attacks": "attack", "logbarrier": "attack"}
+        steps = {"train": "epoch", "attacks": "attack", "logbarrier": "attack", "autoattack": "attack"}
         steps |= {name: "batch of images" for name in ("attack", "bound", "certify")}
         step = steps.get(getattr(chosen, "what", chosen.command))
         print(

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tulip_lite import bench, checkpoints, data, distances, fingerprints, measure, results
 from tulip_lite.attacks import library, suite
 from tulip_lite.attacks.adversarial import Adversarial
+from tulip_lite.attacks.autoattack import autoattack
 from tulip_lite.attacks.logbarrier import logbarrier
 from tulip_lite.attacks.published_logbarrier import published
 from tulip_lite.attacks.watched import Watched
@@ -28,6 +29,9 @@ from tulip_lite.attacks.watched import Watched
 NETWORKS = ("undefended", "squared-l2-0.1")
 QUICK, BEST = "quick", "best of the libraries"
 OURS, PUBLISHED = "logbarrier", "published logbarrier"
+AUTOATTACK = "autoattack"
+# between a third and a half of the quick suite's distances in attacks.json are below them: far from no error and from all
+RADII = {"undefended": {"l2": 0.15, "linf": 1 / 255}, "squared-l2-0.1": {"l2": 0.5, "linf": 3 / 255}}
 
 
 @dataclass(frozen=True)
@@ -72,31 +76,53 @@ def logbarrier_arms() -> dict[str, dict[str, Arm]]:
     return {"l2": arms, "linf": arms}
 
 
+def autoattack_arms() -> dict[str, dict[str, dict[str, Arm]]]:
+    """For each network and norm the suite `quick` and AutoAttack's standard ensemble, at the radius of `RADII`."""
+    quick = Arm(suite.smallest, {"suite": "quick"}, {})
+    return {
+        # far away the first attack of the ensemble fools everything, and the others have nothing to do
+        network: {
+            norm: {QUICK: quick, AUTOATTACK: Arm(autoattack, {"radius": radius}, {"radius": 10 * radius})}
+            for norm, radius in radii.items()
+        }
+        for network, radii in RADII.items()
+    }
+
+
 def attacks(images: int = 32, source: str | None = None, runs: Path = Path("runs")) -> str:
     """`quick` against the libraries: distances, their medians' ratio, wins, and the share of the libraries' time.
 
     images: how many test images that every network of `NETWORKS` recognises; source: of them, as for `data.load`, by default
     TULIP_DATA, else CIFAR-10; runs: folder of finished arms. Returns a table; the numbers go to attacks.json.
     """
-    return _compare("attacks", attacks_arms(), _against_libraries, images, source, runs)
+    arms = dict.fromkeys(NETWORKS, attacks_arms())
+    return table(_compare("attacks", arms, _against_libraries, images, source, runs))
 
 
 def logbarriers(images: int = 32, source: str | None = None, runs: Path = Path("runs")) -> str:
     """LogBarrier, ours against the published one; the arguments are those of `attacks`. The numbers go to logbarrier.json."""
-    return _compare("logbarrier", logbarrier_arms(), _against_published, images, source, runs)
+    arms = dict.fromkeys(NETWORKS, logbarrier_arms())
+    return table(_compare("logbarrier", arms, _against_published, images, source, runs))
 
 
-BENCHMARKS = {"attacks": attacks, "logbarrier": logbarriers}
+def autoattacks(images: int = 32, source: str | None = None, runs: Path = Path("runs")) -> str:
+    """The robust error at a radius by `quick` and by AutoAttack, and how many images each fools that the other does not; the
+    arguments are those of `attacks`. The numbers go to autoattack.json."""
+    return table(_compare("autoattack", autoattack_arms(), _at_radius, images, source, runs))
+
+
+BENCHMARKS = {"attacks": attacks, "logbarrier": logbarriers, "autoattack": autoattacks}
 
 
 def _compare(
     name: str,
-    arms: Mapping[str, Mapping[str, Arm]],
+    arms: Mapping[str, Mapping[str, Mapping[str, Arm]]],
     conclude: Callable[[dict], dict],
     images: int,
     source: str | None,
     runs: Path,
-) -> str:
+) -> dict:
+    """The stored record. arms: network -> norm -> attack -> `Arm`; conclude: a norm's rows -> what is stored of them."""
     models = {network: results.load(network).model for network in NETWORKS}
     pictures = data.load(source or os.environ.get("TULIP_DATA") or "cifar10")
     x, y = _images(models, pictures, images)
@@ -104,7 +130,7 @@ def _compare(
     origin, code, networks = results.provenance(), _code(), {}
     for network, model in models.items():
         model = model.to(memory_format=torch.channels_last)
-        for norm, those in arms.items():
+        for norm, those in arms[network].items():
             rows = {}
             for attack, arm in those.items():
                 path = Path(runs) / "bench" / name / f"{network}-{norm}-{attack.replace(' ', '-')}.safetensors"
@@ -113,7 +139,7 @@ def _compare(
             networks.setdefault(network, {})[norm] = conclude(rows)
     record = {"images": len(x), "data": pictures.name, **origin, "networks": networks}
     bench.store(name, record)
-    return table(record)
+    return record
 
 
 def _images(models: Mapping[str, nn.Module], pictures: data.Dataset, count: int) -> tuple[Tensor, Tensor]:
@@ -199,6 +225,25 @@ def _against_published(rows: dict[str, dict]) -> dict:
     }
 
 
+def _at_radius(rows: dict[str, dict]) -> dict:
+    radius = rows[AUTOATTACK]["options"]["radius"]
+    # AutoAttack's images may lie beyond the radius by as much as float32 rounds; then those of `quick` may too
+    reach = radius * (1 + 1e-4)
+    found = {name: torch.tensor(row["distances"]) for name, row in rows.items()}
+    attacks = {}
+    for name, other in ((QUICK, AUTOATTACK), (AUTOATTACK, QUICK)):
+        attacks[name] = _told(rows[name]) | {
+            "error": distances.error_at(found[name], [reach])[0],
+            "alone": int(((found[name] <= reach) & (found[other] > reach)).sum()),
+        }
+    return {
+        "radius": radius,
+        "attacks": attacks,
+        "share of time": _share(rows, QUICK, "seconds"),
+        "share of processor time": _share(rows, QUICK, "cpu_seconds"),
+    }
+
+
 def _share(rows: Mapping[str, Mapping[str, float]], name: str, what: str) -> float:
     """What `name` takes in units of what all the others take together."""
     return rows[name][what] / sum(row[what] for other, row in rows.items() if other != name)
@@ -211,13 +256,17 @@ def _summed_up(rows: dict[str, dict]) -> dict[str, dict]:
     for name, row in rows.items():
         summary = distances.summary(torch.tensor(row["distances"]))
         won = [math.isfinite(low) and d == low for d, low in zip(row["distances"], nearest, strict=True)]
-        costs = {what: round(row[what], 2) for what in ("seconds", "cpu_seconds", "gradients", "passes")}
-        found[name] = {
-            "options": row["options"], **costs,
+        found[name] = _told(row) | {
             "median": summary.median, "mean": summary.mean, "unfooled": summary.unfooled, "wins": sum(won),
-            "distances": [float(f"{d:.6g}") if math.isfinite(d) else None for d in row["distances"]],
         }  # fmt: skip
     return found
+
+
+def _told(row: dict) -> dict:
+    """What is stored of every attack: its options, what it took, and its distances, None where it failed."""
+    costs = {what: round(row[what], 2) for what in ("seconds", "cpu_seconds", "gradients", "passes")}
+    stored = [float(f"{d:.6g}") if math.isfinite(d) else None for d in row["distances"]]
+    return {"options": row["options"], **costs, "distances": stored}
 
 
 def table(record: Mapping) -> str:
@@ -225,18 +274,32 @@ def table(record: Mapping) -> str:
     lines = [f"{record['images']} images of {record['data']}, threads: {record['threads']}, {record['processor']}"]
     for network, norms in record["networks"].items():
         for norm, result in norms.items():
-            lines += [
-                "",
-                f"{network}, {norm:24} {'median':>9} {'mean':>9} {'nearest':>8} {'gradients':>10} {'seconds':>9}",
-            ]
-            for name, row in result["attacks"].items():
-                failed = f"  {row['unfooled']} not fooled" if row["unfooled"] else ""
-                lines.append(
-                    f"{name:{len(network) + 26}} {row['median']:9.4g} {row['mean']:9.4g} {row['wins']:8} "
-                    f"{row['gradients']:10.0f} {row['seconds']:9.1f}{failed}"
-                )
-            if BEST in result:
-                best = result[BEST]
-                lines.append(f"{BEST:{len(network) + 26}} {best['median']:9.4g} {best['mean']:9.4g}")
-            lines += [f"  {what}: {value:.3f}" for what, value in result.items() if isinstance(value, float)]
+            rows = _errors(network, norm, result) if "radius" in result else _medians(network, norm, result)
+            shares = {what: value for what, value in result.items() if isinstance(value, float) and what != "radius"}
+            lines += ["", *rows, *(f"  {what}: {value:.3f}" for what, value in shares.items())]
     return "\n".join(lines)
+
+
+def _medians(network: str, norm: str, result: Mapping) -> list[str]:
+    rows = [f"{network}, {norm:24} {'median':>9} {'mean':>9} {'nearest':>8} {'gradients':>10} {'seconds':>9}"]
+    for name, row in result["attacks"].items():
+        failed = f"  {row['unfooled']} not fooled" if row["unfooled"] else ""
+        rows.append(
+            f"{name:{len(network) + 26}} {row['median']:9.4g} {row['mean']:9.4g} {row['wins']:8} "
+            f"{row['gradients']:10.0f} {row['seconds']:9.1f}{failed}"
+        )
+    if BEST in result:
+        best = result[BEST]
+        rows.append(f"{BEST:{len(network) + 26}} {best['median']:9.4g} {best['mean']:9.4g}")
+    return rows
+
+
+def _errors(network: str, norm: str, result: Mapping) -> list[str]:
+    title = f"{network}, {norm}, radius {result['radius']:.4g}"
+    rows = [f"{title:45} {'error':>7} {'alone':>6} {'gradients':>10} {'passes':>8} {'seconds':>8}"]
+    for name, row in result["attacks"].items():
+        rows.append(
+            f"{name:45} {row['error']:7.1%} {row['alone']:6} {row['gradients']:10.0f} {row['passes']:8.0f} "
+            f"{row['seconds']:8.1f}"
+        )
+    return rows

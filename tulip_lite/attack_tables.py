@@ -134,3 +134,25 @@ def compared(record: Mapping) -> str:
         f"threads: {record['threads']}, GPU: {record['gpu'] or 'none'}, torch {record['torch']}.",
     ]
     return "\n".join(rows)
+
+
+def fixed_radius(record: Mapping) -> str:
+    """A row an attack of data/results/bench/autoattack.json: the robust error it shows at the radius, how many images it alone
+    fooled, what it took. Below it, what was attacked and with what."""
+    rows = [
+        "| network | norm | radius | attack | robust error | fooled by it alone | gradients an image | passes | seconds |",
+        "| --- | --- | --: | --- | --: | --: | --: | --: | --: |",
+    ]
+    for network, norms in record["networks"].items():
+        for norm, result in norms.items():
+            for name, row in result["attacks"].items():
+                rows.append(
+                    f"| `{network}` | {SYMBOL[norm]} | {UNIT[norm](result['radius'])} | {name} | {row['error']:.1%} "
+                    f"| {row['alone']} | {row['gradients']:.0f} | {row['passes']:.0f} | {row['seconds']:.1f} |"
+                )
+    rows += [
+        "",
+        f"{record['images']} images of {record['data']}, all at once, that every network classifies correctly. "
+        f"{record['processor']}, threads: {record['threads']}, GPU: {record['gpu'] or 'none'}, torch {record['torch']}.",
+    ]
+    return "\n".join(rows)

@@ -49,7 +49,7 @@ def against_attacks(lower: Mapping[str, Tensor], distance: Tensor) -> matplotlib
     if few:
         axis.set_xticks(rank[::2])
     axis.grid(color="#d0d0d0")
-    axis.legend()
+    axis.legend(markerscale=1 if few else 4)
     figure.tight_layout()
     return figure
 

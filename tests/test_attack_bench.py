@@ -232,7 +232,6 @@ def test_our_logbarrier_is_nearer_than_the_published_one_at_a_tenth_of_its_steps
         assert result["share of gradients"] <= 0.11, network
 
 
-@pytest.mark.skipif(not (STORED / "autoattack.json").exists(), reason="`bench autoattack` has not been run")
 @pytest.mark.parametrize("norm", ["l2", "linf"])
 def test_quick_and_autoattack_are_compared_where_the_error_is_neither_none_nor_all(norm):
     record = stored("autoattack")

@@ -6,45 +6,25 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from small_pictures import squares, untrained
 
 from tulip_lite import __main__, attack_experiment, checkpoints, data, fingerprints, measure, recipes, results
 from tulip_lite.attacks.suite import SUITES, Stage
 
 ROOT = Path(__file__).resolve().parent.parent
-CLASSES = ("dark", "light")
 CHEAP = (Stage("fmn", {"steps": 4}), Stage("pgd", {"steps": 2}))
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """An image folder: twelve dark and twelve light squares of noise for training and testing each."""
-    folder = tmp_path_factory.mktemp("images") / "two"
-    rng = np.random.default_rng(0)
-    for part in ("train", "test"):
-        for k, name in enumerate(CLASSES):
-            (folder / part / name).mkdir(parents=True)
-            for i in range(12):
-                pixels = rng.integers(60 * k, 60 * k + 160, (16, 16, 3), np.uint8)
-                Image.fromarray(pixels).save(folder / part / name / f"{i}.png")
-    return folder
+    return squares(tmp_path_factory.mktemp("images") / "two", 12)
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """Results of our own: an untrained network of the recipe "undefended", whose two answers lie close together."""
-    monkeypatch.setattr("tulip_lite.data.FOLDER", tmp_path / "data")
-    (tmp_path / "data").mkdir()
-    torch.manual_seed(0)
-    model = recipes.get("undefended").model(2)
-    card = {"classes": list(CLASSES), "data": "two"}
-    results.save(
-        results.Result(model, card, [], {"margin": torch.zeros(1)}), "undefended", "pocket", tmp_path / "results"
-    )
-    return tmp_path / "results"
+    return untrained(tmp_path, monkeypatch)
 
 
 def attack(pictures, root, norm="l2", suite="quick", **how):

@@ -7,10 +7,9 @@ import time
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from small_pictures import CLASSES, squares
 
 from tulip_lite import (
     __main__,
@@ -33,22 +32,12 @@ from tulip_lite.local_constants import gradient_norm
 from tulip_lite.results import Attacks, Bounds
 
 ROOT = Path(__file__).resolve().parent.parent
-CLASSES = ("dark", "light")
 NEARBY = {"lipschitz/sampled", "lipschitz/clever", "clever_p_value", "lipschitz/ascended", "local_radius"}
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """An image folder: eight dark and eight light squares of noise for training and testing each."""
-    folder = tmp_path_factory.mktemp("images") / "two"
-    rng = np.random.default_rng(0)
-    for part in ("train", "test"):
-        for k, name in enumerate(CLASSES):
-            (folder / part / name).mkdir(parents=True)
-            for i in range(8):
-                pixels = rng.integers(60 * k, 60 * k + 160, (16, 16, 3), np.uint8)
-                Image.fromarray(pixels).save(folder / part / name / f"{i}.png")
-    return folder
+    return squares(tmp_path_factory.mktemp("images") / "two", 8)
 
 
 @pytest.fixture

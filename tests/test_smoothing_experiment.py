@@ -6,46 +6,26 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from small_pictures import squares, untrained
 
 from tulip_lite import attack_experiment, checkpoints, data, fingerprints, recipes, results, smoothing_experiment
 from tulip_lite.smoothing import ABSTAIN, certify
 from tulip_lite.smoothing_experiment import Smoothing
 
 ROOT = Path(__file__).resolve().parent.parent
-CLASSES = ("dark", "light")
 CHEAP = {"n0": 10, "n": 60, "alpha": 0.01}
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """An image folder: eight dark and eight light squares of noise for training and testing each."""
-    folder = tmp_path_factory.mktemp("images") / "two"
-    rng = np.random.default_rng(0)
-    for part in ("train", "test"):
-        for k, name in enumerate(CLASSES):
-            (folder / part / name).mkdir(parents=True)
-            for i in range(8):
-                pixels = rng.integers(60 * k, 60 * k + 160, (16, 16, 3), np.uint8)
-                Image.fromarray(pixels).save(folder / part / name / f"{i}.png")
-    return folder
+    return squares(tmp_path_factory.mktemp("images") / "two", 8)
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """Results of our own: an untrained network of the recipe "undefended", whose two answers lie close together."""
-    monkeypatch.setattr("tulip_lite.data.FOLDER", tmp_path / "data")
-    (tmp_path / "data").mkdir()
-    torch.manual_seed(0)
-    model = recipes.get("undefended").model(2)
-    card = {"classes": list(CLASSES), "data": "two"}
-    results.save(
-        results.Result(model, card, [], {"margin": torch.zeros(1)}), "undefended", "pocket", tmp_path / "results"
-    )
-    return tmp_path / "results"
+    return untrained(tmp_path, monkeypatch)
 
 
 def run(pictures, root, sigma=0.25, **how):

@@ -14,8 +14,8 @@ ASSETS = ROOT / "vendor" / "assets"
 
 # from (below node_modules/) -> to (below vendor/assets/)
 FILES = {
-    "plotly.js-cartesian-dist-min/plotly-cartesian.min.js": "plotly.min.js",
-    "plotly.js-cartesian-dist-min/LICENSE": "plotly.LICENSE",
+    "plotly.js-basic-dist-min/plotly-basic.min.js": "plotly.min.js",
+    "plotly.js-basic-dist-min/LICENSE": "plotly.LICENSE",
     "mathjax/es5/tex-chtml.js": "mathjax/tex-chtml.js",
     "mathjax/es5/output/chtml/fonts/woff-v2": "mathjax/output/chtml/fonts/woff-v2",
     # loaded on demand: rarer TeX commands, and the speech that a reader can switch on in the menu of a formula
@@ -38,11 +38,11 @@ def check_plotly() -> None:
 
     from plotly.offline import get_plotlyjs_version
 
-    drawn_by = json.loads((MODULES / "plotly.js-cartesian-dist-min/package.json").read_text())["version"]
+    drawn_by = json.loads((MODULES / "plotly.js-basic-dist-min/package.json").read_text())["version"]
     if drawn_by != get_plotlyjs_version():
         sys.exit(
             f"plotly {metadata.version('plotly')} writes for plotly.js {get_plotlyjs_version()}, but package.json has "
-            f"{drawn_by}: run npm install --save-exact plotly.js-cartesian-dist-min@{get_plotlyjs_version()}"
+            f"{drawn_by}: run npm install --save-exact plotly.js-basic-dist-min@{get_plotlyjs_version()}"
         )
 
 

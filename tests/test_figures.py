@@ -55,6 +55,11 @@ def test_a_figure_without_words_is_refused(texts, complaint):
         figures.show(go.Figure(), **texts)
 
 
+def test_a_plotly_trace_that_the_book_could_not_draw_is_refused():
+    with pytest.raises(ValueError, match="plotly.js draws scatter, bar, pie, not heatmap: draw it with matplotlib"):
+        figures.show(go.Figure(go.Heatmap(z=[[1]])), alt="a", caption="c")
+
+
 def test_raw_tex_in_a_plotly_label_is_refused():
     with pytest.raises(ValueError, match="draws no TeX.*Unicode"):
         figures.show(go.Figure(layout={"title": r"$\ell_2$"}), alt="a", caption="c")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tulip_lite.widgets.explorable import Explorable
 
 PLOTLY = "application/vnd.plotly.v1+json"
+# the kinds of trace in plotly.js-basic-dist-min, the smallest of its bundles
+BUNDLED = ("scatter", "bar", "pie")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # few readers see the still picture of a figure that a script draws, all carry it in the notebook
 STILL_DPI = 96
@@ -53,7 +55,8 @@ def show(
     caption: the take-away in a sentence or two; MyST inline text, `$…$` included. It is shown below the figure.
     Plotly draws no TeX: write its labels in Unicode (ℓ₂, λ, ≤). Sliders and buttons of a plotly figure become native
     controls in the book, so that a keyboard and a screen reader reach them.
-    ValueError if a text is empty, or a plotly label holds `$…$`; TypeError for anything but the three kinds of figure.
+    ValueError if a text is empty, a plotly label holds `$…$`, or a trace is of a kind that is not in BUNDLED;
+    TypeError for anything but the three kinds of figure.
     """
     for name, text in (("alt", alt), ("caption", caption)):
         if not isinstance(text, str) or not text.strip():
@@ -82,6 +85,11 @@ def _plotly_json(figure: plotly.graph_objects.Figure) -> dict[str, Any]:
     import plotly.graph_objects as go
 
     figure = go.Figure(figure)
+    if other := sorted({trace.type for trace in figure.data} - set(BUNDLED)):
+        raise ValueError(
+            f"show: the book's plotly.js draws {', '.join(BUNDLED)}, not {other[0]}: draw it with matplotlib, or bundle more of "
+            "plotly.js in package.json"
+        )
     # plotly's own template is 7 kB in every figure and paints its paper
     figure.layout.template = TEMPLATE
     for slider in figure.layout.sliders:

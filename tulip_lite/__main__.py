@@ -81,6 +81,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     chosen = parser.parse_args(arguments)
     try:
+        if getattr(chosen, "threads", None):
+            import torch
+
+            torch.set_num_threads(chosen.threads)
         COMMANDS[chosen.command](chosen)
     except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:
         print(f"{parser.prog} {chosen.command}: {error.strerror if _plain(error) else error}", file=sys.stderr)
@@ -109,24 +113,16 @@ def _data(chosen: argparse.Namespace) -> None:
 
 
 def _train(chosen: argparse.Namespace) -> None:
-    import torch
-
     from tulip_lite import experiment
 
-    if chosen.threads:
-        torch.set_num_threads(chosen.threads)
     recipe, profile = recipes.get(chosen.recipe), recipes.profile(chosen.profile)
     folder = experiment.run(recipe, profile, chosen.data, chosen.seed, chosen.device, chosen.runs)
     print(f"stored in {folder}")
 
 
 def _attack(chosen: argparse.Namespace) -> None:
-    import torch
-
     from tulip_lite import attack_experiment
 
-    if chosen.threads:
-        torch.set_num_threads(chosen.threads)
     path = attack_experiment.run(
         recipes.get(chosen.recipe), recipes.profile(chosen.profile), chosen.norm, chosen.suite, source=chosen.data,
         images=chosen.images, seed=chosen.seed, warm=chosen.warm, batch_size=chosen.batch_size, device=chosen.device,
@@ -136,12 +132,8 @@ def _attack(chosen: argparse.Namespace) -> None:
 
 
 def _bound(chosen: argparse.Namespace) -> None:
-    import torch
-
     from tulip_lite import bound_experiment
 
-    if chosen.threads:
-        torch.set_num_threads(chosen.threads)
     path = bound_experiment.run(
         recipes.get(chosen.recipe), recipes.profile(chosen.profile), source=chosen.data, images=chosen.images,
         local=chosen.local, seed=chosen.seed, runs=chosen.runs,
@@ -150,12 +142,8 @@ def _bound(chosen: argparse.Namespace) -> None:
 
 
 def _certify(chosen: argparse.Namespace) -> None:
-    import torch
-
     from tulip_lite import smoothing_experiment
 
-    if chosen.threads:
-        torch.set_num_threads(chosen.threads)
     path = smoothing_experiment.run(
         recipes.get(chosen.recipe), recipes.profile(chosen.profile), chosen.sigma, source=chosen.data,
         images=chosen.images, n0=chosen.n0, n=chosen.n, alpha=chosen.alpha, seed=chosen.seed, device=chosen.device,
@@ -165,12 +153,8 @@ def _certify(chosen: argparse.Namespace) -> None:
 
 
 def _bench(chosen: argparse.Namespace) -> None:
-    import torch
-
     from tulip_lite import attack_bench, bench
 
-    if chosen.threads:
-        torch.set_num_threads(chosen.threads)
     if chosen.what in attack_bench.BENCHMARKS:
         print(attack_bench.BENCHMARKS[chosen.what](chosen.images, chosen.data, chosen.runs))
     else:

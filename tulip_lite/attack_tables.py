@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from tulip_lite import distances
+from tulip_lite import distances, results
 from tulip_lite.attack_figures import SYMBOL, UNIT
 from tulip_lite.attacks.adversarial import CLEAN
 
@@ -130,8 +130,7 @@ def compared(record: Mapping) -> str:
                 )
     rows += [
         "",
-        f"{record['images']} images of {record['data']}, all at once; *nearest* counts ties for each. {record['processor']}, "
-        f"threads: {record['threads']}, GPU: {record['gpu'] or 'none'}, torch {record['torch']}.",
+        f"{record['images']} images of {record['data']}, all at once; *nearest* counts ties for each. {results.machine(record)}",
     ]
     return "\n".join(rows)
 
@@ -153,6 +152,6 @@ def fixed_radius(record: Mapping) -> str:
     rows += [
         "",
         f"{record['images']} images of {record['data']}, all at once, that every network classifies correctly. "
-        f"{record['processor']}, threads: {record['threads']}, GPU: {record['gpu'] or 'none'}, torch {record['torch']}.",
+        f"{results.machine(record)}",
     ]
     return "\n".join(rows)

@@ -16,6 +16,7 @@ from tulip_lite.attacks import suite as suites
 from tulip_lite.bound_kinds import PROVED
 from tulip_lite.certified import Certifier
 from tulip_lite.checks import check_not_negative
+from tulip_lite.curvature import hessian_extremes
 from tulip_lite.data import Split
 from tulip_lite.local_constants import gradient_norm
 from tulip_lite.models import evaluating
@@ -50,7 +51,7 @@ def run(
     pictures = data.load(source or os.environ.get("TULIP_DATA") or profile.data)
     print(pictures)
     check_classes(pictures, network.card, recipe.name)
-    index = chosen(pictures.test, images)
+    index, for_curvature = chosen(pictures.test, images), chosen(pictures.train, images)
     model, smooth = network.model.requires_grad_(False), recipe.activation == "smooth-relu"
     x, y = Split(pictures.test.images[index], pictures.test.labels[index]).tensors()
     identity = {
@@ -93,7 +94,9 @@ def run(
         for name, values in (nearby | {"local_radius": radius}).items():
             columns[name] = torch.full((len(y),), torch.nan, dtype=values.dtype)
             columns[name][right] = values
-    constants = _constants(model, pictures.train, network.per_image, columns, smooth, len(index), measured)
+    constants = _constants(
+        model, pictures.train, network.per_image, columns, for_curvature if smooth else None, measured
+    )
     card = {
         **results.describe(recipe, profile),
         "images": len(index),
@@ -123,24 +126,25 @@ def _attacked(model: nn.Module, x: Tensor, y: Tensor, seed: int) -> dict[str, Te
 
 
 def _constants(
-    model, train: Split, per_image, columns, smooth: bool, images: int, measured
+    model, train: Split, per_image, columns, for_curvature: Tensor | None, measured
 ) -> dict[str, dict[str, float]]:
-    """The largest gradient of the margin, and curvature of the soft margin, over test and over training images."""
+    """The largest gradient of the margin, and curvature of the soft margin, over test and over training images;
+    for_curvature: which of the latter, None for a network that is not smooth."""
+
+    def images(part: slice | Tensor) -> tuple[Tensor, Tensor]:
+        return Split(train.images[part], train.labels[part]).tensors()
 
     def slopes(part: slice) -> dict[str, Tensor]:
-        x, y = Split(train.images[part], train.labels[part]).tensors()
-        with evaluating(model):
-            return {"margin_gradient": gradient_norm(losses.of(model, losses.margin), x, y)}
+        return {"margin_gradient": gradient_norm(losses.of(model, losses.margin), *images(part))}
 
-    gradients = measured("training gradients", len(train), 1000, slopes)["margin_gradient"]
-    found = {"L": {"test": per_image["margin_gradient"].max().item(), "training": gradients.max().item()}}
-    if smooth:
-        index = chosen(train, images)
+    def curvatures(part: slice) -> dict[str, Tensor]:
+        soft = losses.of(model, losses.soft_margin, kind="logsumexp")
+        return {"largest": hessian_extremes(soft, *images(for_curvature[part])).largest}
 
-        def curvatures(part: slice) -> dict[str, Tensor]:
-            x, y = Split(train.images[index[part]], train.labels[index[part]]).tensors()
-            return {"largest": measure.steepness(model, x, y, smooth=True)["curvature/largest"]}
-
-        largest = measured("training curvature", len(index), BATCH, curvatures)["largest"]
-        found["C"] = {"test": columns["curvature/largest"].max().item(), "training": largest.max().item()}
+    with evaluating(model):
+        gradients = measured("training gradients", len(train), 1000, slopes)["margin_gradient"]
+        found = {"L": {"test": per_image["margin_gradient"].max().item(), "training": gradients.max().item()}}
+        if for_curvature is not None:
+            largest = measured("training curvature", len(for_curvature), BATCH, curvatures)["largest"]
+            found["C"] = {"test": columns["curvature/largest"].max().item(), "training": largest.max().item()}
     return found

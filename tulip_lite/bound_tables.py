@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from tulip_lite import bound_kinds
+from tulip_lite import bound_kinds, results
 from tulip_lite.data import FOLDER
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def smoothed(found: Mapping[str, Smoothing]) -> str:
     rows += [
         "",
         f"{card['data']}, {card['images']} test images, σ = {card['sigma']:g}, {card['n0']} + {card['n']} noisy copies an image, "
-        f"each certificate wrong with probability at most {card['alpha']:g}. {_machine(card)}",
+        f"each certificate wrong with probability at most {card['alpha']:g}. {results.machine(card)}",
     ]
     return "\n".join(rows)
 
@@ -100,8 +100,4 @@ def smoothed(found: Mapping[str, Smoothing]) -> str:
 def _provenance(found: Mapping[str, Bounds]) -> str:
     card = next(iter(found.values())).card
     near = f"{card['local']} of them for the constants searched for nearby"
-    return f"{card['data']}, {card['images']} test images, {near}. {_machine(card)}"
-
-
-def _machine(card: Mapping) -> str:
-    return f"{card['processor']}, threads: {card['threads']}, GPU: {card['gpu'] or 'none'}, torch {card['torch']}."
+    return f"{card['data']}, {card['images']} test images, {near}. {results.machine(card)}"

@@ -16,6 +16,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -230,6 +231,11 @@ def provenance() -> dict:
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
+
+
+def machine(card: Mapping) -> str:
+    """Where something was measured, a sentence for below a table. card: anything with what `provenance` gives."""
+    return f"{card['processor']}, threads: {card['threads']}, GPU: {card['gpu'] or 'none'}, torch {card['torch']}."
 
 
 def describe(recipe: recipes.Recipe, profile: recipes.Profile) -> dict:

@@ -1,4 +1,4 @@
-// Draws the plotly figures of a page from the numbers stored beside them (tulip_lite/book_figures.py).
+// Draws the plotly figures of a page from the numbers stored beside them (tulip_lite/book/renderer.py).
 //
 // plotly.js is loaded only where a figure waits for it. The figure follows the page's light or dark mode, and its
 // sliders and buttons become native controls below it: plotly's own live inside the drawing, where neither a keyboard

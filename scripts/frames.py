@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from tulip_lite import results
-from tulip_lite.files import written_whole
+from tulip_lite.storage.files import written_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "_build" / "html" / "chapters").glob("0[234]*.html"))

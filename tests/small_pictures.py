@@ -25,7 +25,7 @@ def squares(folder: Path, each: int) -> Path:
 
 def untrained(folder: Path, monkeypatch) -> Path:
     """Results of our own: an untrained network of the recipe "undefended", whose two answers lie close together."""
-    monkeypatch.setattr("tulip_lite.data.FOLDER", folder / "data")
+    monkeypatch.setattr("tulip_lite.storage.places.FOLDER", folder / "data")
     (folder / "data").mkdir()
     torch.manual_seed(0)
     model = recipes.get("undefended").model(2)

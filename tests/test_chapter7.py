@@ -4,7 +4,8 @@ import pytest
 import torch
 from solutions import run
 
-from tulip_lite import bound_kinds, recipes, results
+from tulip_lite import recipes, results
+from tulip_lite.bounds import kinds
 
 CHAPTER = "07_what_can_be_promised"
 
@@ -30,7 +31,7 @@ def test_no_attack_ever_stored_comes_within_a_proved_radius(name):
     for column, distance in attacks.items():
         assert (proved <= distance * (3072**0.5 if column.startswith("attack/linf") else 1)).all()
     nearest = table.columns["attack/l2-quick"]
-    assert bound_kinds.failures(proved, nearest).refuted == 0
+    assert kinds.failures(proved, nearest).refuted == 0
     assert (proved[nearest > 0] > 0).all() and (proved[nearest == 0] == 0).all()
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tulip_lite import __main__, experiment, recipes, results
+from tulip_lite import __main__, recipes, results
+from tulip_lite.experiments import train
 from tulip_lite.training import Schedule
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,7 +39,7 @@ def test_bad_input_gets_one_clear_line_and_no_traceback(arguments, complaint):
 
 
 def test_no_network_is_said_in_one_line(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr("tulip_lite.data.FOLDER", tmp_path)
+    monkeypatch.setattr("tulip_lite.storage.places.FOLDER", tmp_path)
 
     def unreachable(*args, **kwargs):
         raise OSError("no route to host")
@@ -58,23 +59,23 @@ def test_train_measures_and_stores_a_network_and_a_second_call_goes_on(tmp_path,
             for i in range(12):
                 pixels = rng.integers(100 * k, 100 * k + 100, (16, 16, 3), np.uint8)
                 Image.fromarray(pixels).save(tmp_path / "two" / part / name / f"{i}.png")
-    monkeypatch.setattr("tulip_lite.data.FOLDER", tmp_path / "data")
+    monkeypatch.setattr("tulip_lite.storage.places.FOLDER", tmp_path / "data")
     (tmp_path / "data").mkdir()
-    monkeypatch.setattr(results.save, "__defaults__", (tmp_path / "results",))
+    monkeypatch.setitem(train.run.__kwdefaults__, "root", tmp_path / "results")
     recipe = recipes.get("squared-l2-0.1-smooth")
     profile = recipes.Profile("pocket", "cifar10", Schedule(4, batch_size=8, learning_rate=0.02), None)
-    arguments = (recipe, profile, str(tmp_path / "two"), 0, "cpu", tmp_path / "runs")
+    arguments = {"profile": profile, "source": str(tmp_path / "two"), "device": "cpu", "runs": tmp_path / "runs"}
 
     with pytest.MonkeyPatch.context() as tight:
-        tight.setattr("tulip_lite.results.os.replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left")))
+        tight.setattr("tulip_lite.results.networks.os.replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left")))
         with pytest.raises(OSError, match=r"(cannot write|No space left)"):
-            experiment.run(*arguments)
+            train.run(recipe, **arguments)
     assert not list(tmp_path.glob("results/pocket/*"))
 
-    folder = experiment.run(*arguments)
+    folder = train.run(recipe, **arguments)
     card = json.loads((folder / "card.json").read_text())
     assert card["data"] == "two" and card["classes"] == ["dark", "light"] and len(card["history"]) == 4
     assert card["clean_error"] < 0.2 and card["pgd"]["error"]["l2"][-1] >= card["pgd"]["error"]["l2"][0]
     assert card["precision"] == "float32" and card["seconds"] > 0
-    again = experiment.run(*arguments)
+    again = train.run(recipe, **arguments)
     assert json.loads((again / "card.json").read_text())["history"] == card["history"]

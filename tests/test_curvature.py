@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from tulip_lite import curvature, examples, losses, results
+from tulip_lite import curvature, losses, results
+from tulip_lite.data import originals
 from tulip_lite.curvature import hessian_extremes
 from tulip_lite.models import PocketNet
 
@@ -93,7 +94,7 @@ def products(monkeypatch):
 @pytest.mark.parametrize("name", ["undefended-smooth", "squared-l2-0.1-smooth"])
 def test_half_the_products_of_fifty_iterations_for_the_same_values(name, products):
     """On the shipped smooth networks and real images: to 1e-3 of what 50 iterations in float64 find."""
-    net, data = results.load(name).model, examples.cifar10()
+    net, data = results.load(name).model, originals.cifar10()
     x, y = data.images[:10].float() / 255, data.labels[:10]
     found = hessian_extremes(lambda x, y: losses.soft_margin(net(x), y), x, y)
     assert sum(products) <= 25 * len(x)

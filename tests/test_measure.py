@@ -4,10 +4,10 @@ from conftest import LinearModel, SmoothNet
 from torch import nn
 
 from tulip_lite import losses, measure, norms
-from tulip_lite.clever import clever
+from tulip_lite.bounds.constants.clever import clever
 from tulip_lite.data import Split
-from tulip_lite.local_constants import ascended, on_the_way, sampled
-from tulip_lite.local_curvature import ascended_curvature, sampled_curvature
+from tulip_lite.bounds.constants.lipschitz import ascended, on_the_way, sampled
+from tulip_lite.bounds.constants.curvature import ascended_curvature, sampled_curvature
 from tulip_lite.losses import margin
 
 

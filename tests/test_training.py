@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from tulip_lite import checkpoints
-from tulip_lite.augmentation import Augmentation
+from tulip_lite.storage import tensors
+from tulip_lite.data.augmentation import Augmentation
 from tulip_lite.data import Split
 from tulip_lite.models import PocketNet
 from tulip_lite.objectives import AdversarialTraining, CrossEntropy, GradientPenalty
@@ -112,7 +112,7 @@ def test_killed_twenty_times_at_random_moments_it_loses_no_finished_epoch(sample
 
     def finished_epochs():
         path = tmp_path / "checkpoint.safetensors"
-        return len(checkpoints.load(path)[1]["history"]) if path.exists() else 0
+        return len(tensors.load(path)[1]["history"]) if path.exists() else 0
 
     # how long the whole training takes here and now sets the scale of the random moments; the first run warms up
     for _ in range(2):
@@ -150,7 +150,7 @@ def test_killed_twenty_times_at_random_moments_it_loses_no_finished_epoch(sample
         unbroken = train(small(sample), schedule=replace(SHORT, epochs=6))
     finally:
         torch.set_num_threads(threads)
-    stored, _ = checkpoints.load(tmp_path / "checkpoint.safetensors")
+    stored, _ = tensors.load(tmp_path / "checkpoint.safetensors")
     stored = {name.removeprefix("model."): value for name, value in stored.items() if name.startswith("model.")}
     assert same(stored, weights(unbroken.model))
     # what a kill in the middle of a write leaves behind, the next run clears away
@@ -195,7 +195,7 @@ def test_a_loss_that_turns_nan_says_where_and_keeps_the_last_good_epoch(sample, 
     ):
         fit(model, small(sample), Explodes(), SHORT, augmentation=Augmentation(), precision="float32", device="cpu",
             run_folder=tmp_path, progress=False)  # fmt: skip
-    stored, about = checkpoints.load(tmp_path / "checkpoint.safetensors")
+    stored, about = tensors.load(tmp_path / "checkpoint.safetensors")
     assert len(about["history"]) == 1
     assert all(torch.equal(value, stored[f"model.{name}"]) for name, value in model.state_dict().items())
     assert all(value.isfinite().all() for value in model.state_dict().values())

@@ -1,7 +1,7 @@
 """Activations: the C² smooth ReLU of Remark 2.2, and swapping the activations of any model.
 
-The paper defines, for |x| < ½, σ(x) = (x + ½)³ − ½ (x + ½)⁴, and σ(x) = max(x, 0) elsewhere. With the clamped
-variable t = min(max(x + ½, 0), 1) the three cases become one expression, exact everywhere:
+The paper defines, for ``|x|`` < ½, σ(x) = (x + ½)³ − ½ (x + ½)⁴, and σ(x) = max(x, 0) elsewhere. With the clamped
+variable t = min(max(x + ½, 0), 1) the three cases become one expression, exact everywhere::
 
     σ(x)  = t³ (1 − t/2) + max(x − ½, 0)
     σ'(x) = t² (3 − 2t)
@@ -63,8 +63,16 @@ class _SmoothReLU(torch.autograd.Function):
 def smooth_relu(x: Tensor) -> Tensor:
     """The C² smooth ReLU σ of Remark 2.2 (Finlay & Oberman 2019), elementwise.
 
-    x: any shape, floating point. Returns the same shape and dtype: exactly 0 for x ≤ −½, x up to rounding for x ≥ ½.
-    Differentiable three times by autograd. TypeError for integer tensors.
+    Differentiable three times by autograd.
+
+    Args:
+        x: Any shape, floating point.
+
+    Returns:
+        The same shape and dtype: exactly 0 for x ≤ −½, x up to rounding for x ≥ ½.
+
+    Raises:
+        TypeError: For integer tensors.
     """
     if not x.is_floating_point():
         raise TypeError(f"smooth_relu needs a floating-point tensor, got {x.dtype}: convert it with .float()")
@@ -88,7 +96,11 @@ _KINDS = (nn.ReLU, SmoothReLU, nn.GELU, nn.SiLU)
 
 
 def get(activation: str | Callable[[], nn.Module]) -> Callable[[], nn.Module]:
-    """A factory of activation modules, from a name in `ACTIVATIONS` or as given. ValueError for an unknown name."""
+    """A factory of activation modules, from a name in `ACTIVATIONS` or as given.
+
+    Raises:
+        ValueError: For an unknown name.
+    """
     if callable(activation):
         return activation
     if activation not in ACTIVATIONS:
@@ -99,8 +111,11 @@ def get(activation: str | Callable[[], nn.Module]) -> Callable[[], nn.Module]:
 def with_activation(model: nn.Module, activation: str | Callable[[], nn.Module]) -> nn.Module:
     """A copy of `model` whose ReLU, smooth ReLU, GELU and SiLU modules are replaced by `activation()`.
 
-    Weights are copied. ValueError where the model has no such module: activations called as functions
-    (`torch.relu(x)` inside `forward`) are not modules and cannot be swapped from outside.
+    Weights are copied.
+
+    Raises:
+        ValueError: Where the model has no such module: activations called as functions (`torch.relu(x)` inside `forward`)
+            are not modules and cannot be swapped from outside.
     """
     make = get(activation)
     if isinstance(model, _KINDS):

@@ -9,7 +9,11 @@ from torch import Tensor
 
 
 def check_float(x: Tensor) -> None:
-    """x must be a floating-point tensor. TypeError otherwise."""
+    """x must be a floating-point tensor.
+
+    Raises:
+        TypeError: Otherwise.
+    """
     if not torch.is_tensor(x):
         raise TypeError(f"images must be a torch tensor, got {type(x).__name__}")
     if not x.is_floating_point():
@@ -17,7 +21,11 @@ def check_float(x: Tensor) -> None:
 
 
 def check_images(x: Tensor) -> None:
-    """x must be a floating-point batch (B, ...) with every value in [0, 1]. TypeError or ValueError otherwise."""
+    """x must be a floating-point batch (B, ...) with every value in [0, 1].
+
+    Raises:
+        TypeError, ValueError: Otherwise.
+    """
     check_float(x)
     if x.dim() < 2:
         raise ValueError(f"images must come as a batch (B, C, H, W), got shape {tuple(x.shape)}: use x[None]")
@@ -32,7 +40,11 @@ def check_images(x: Tensor) -> None:
 
 
 def check_labels(y: Tensor, classes: int, batch: int | None = None) -> None:
-    """y must hold whole numbers (B,) in [0, classes). TypeError or ValueError, naming the first bad one, otherwise."""
+    """y must hold whole numbers (B,) in [0, classes).
+
+    Raises:
+        TypeError, ValueError: Naming the first bad one, otherwise.
+    """
     if not torch.is_tensor(y) or y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
         raise TypeError(f"labels must be an integer tensor, got {getattr(y, 'dtype', type(y).__name__)}")
     if y.dim() != 1 or (batch is not None and len(y) != batch):
@@ -45,7 +57,11 @@ def check_labels(y: Tensor, classes: int, batch: int | None = None) -> None:
 
 
 def check_logits(logits: Tensor) -> None:
-    """A model must return finite scores (B, classes). ValueError otherwise."""
+    """A model must return finite scores (B, classes).
+
+    Raises:
+        ValueError: Otherwise.
+    """
     if not torch.is_tensor(logits) or logits.dim() != 2:
         shape = tuple(logits.shape) if torch.is_tensor(logits) else type(logits).__name__
         raise ValueError(f"the model must return scores of shape (B, classes), got {shape}")
@@ -54,21 +70,33 @@ def check_logits(logits: Tensor) -> None:
 
 
 def check_positive(**values: float) -> None:
-    """Each named number must be finite and > 0. ValueError, naming it, otherwise."""
+    """Each named number must be finite and > 0.
+
+    Raises:
+        ValueError: Naming it, otherwise.
+    """
     for name, value in values.items():
         if not 0 < value < float("inf"):
             raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
 
 
 def check_not_negative(**values: float) -> None:
-    """Each named number must be finite and ≥ 0. ValueError, naming it, otherwise."""
+    """Each named number must be finite and ≥ 0.
+
+    Raises:
+        ValueError: Naming it, otherwise.
+    """
     for name, value in values.items():
         if not 0 <= value < float("inf"):
             raise ValueError(f"{name} must be a finite number ≥ 0, got {value!r}")
 
 
 def check_counts(**counts: int) -> None:
-    """Each named number must be whole and ≥ 1. ValueError, naming it, otherwise."""
+    """Each named number must be whole and ≥ 1.
+
+    Raises:
+        ValueError: Naming it, otherwise.
+    """
     for name, value in counts.items():
         if not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be a whole number ≥ 1, got {value!r}")

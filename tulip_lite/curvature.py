@@ -6,15 +6,13 @@ They are what the C-bound of Prop. 2.1 asks for: C = max(λ_max, 0), the paper's
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from tulip_lite.checks import check_float, check_positive
-
-Loss = Callable[[Tensor, Tensor], Tensor]
+from tulip_lite.gradients import Loss, check_values
 
 # autograd's names for operations whose slope jumps; a Hessian says nothing about what lies beyond the jump
 _KINKS = frozenset(
@@ -42,11 +40,19 @@ class HessianProducts:
         self.x = x.detach().requires_grad_()
         with torch.enable_grad():
             values = loss(self.x, y)
-            _check_values(values, len(x))
+            check_values(values, len(x))
+            _check_smooth(values)
             (self.gradient,) = torch.autograd.grad(values.sum(), self.x, create_graph=True, materialize_grads=True)
 
     def product(self, v: Tensor) -> Tensor:
-        """H v per image. v: (B, N), flat images. Returns (B, N)."""
+        """H v per image.
+
+        Args:
+            v: (B, N), flat images.
+
+        Returns:
+            (B, N).
+        """
         if self.gradient.grad_fn is None:  # a loss linear in the image: its gradient depends on nothing
             return torch.zeros_like(v)
         (product,) = torch.autograd.grad(
@@ -60,10 +66,6 @@ def hessian_extremes(
 ) -> Extremes:
     """Smallest and largest eigenvalue of ∇²ₓ ℓ at each image.
 
-    loss: `loss(x, y) -> (B,)`, twice continuously differentiable, one value an image that depends on no other image of the
-    batch: the model in eval mode, a smooth activation, `soft_margin` or `cross_entropy`.
-    x: (B, C, H, W), float. y: (B,). Returns (smallest (B,), largest (B,)), in loss per squared pixel unit.
-
     Lanczos with full reorthogonalisation (Golub & Van Loan, Matrix Computations, §10.1-10.3). An image is finished when
     the error estimate min(r, r²/gap) of both its Ritz values, r the residual and gap the distance to the next Ritz value, is
     at most `tol` times the value itself (but no finer than a hundredth of `tol` times the spectral norm, which rounding would
@@ -72,17 +74,26 @@ def hessian_extremes(
     An image that did not finish is reported by a RuntimeWarning; its values then lie inside the true extremes.
     Every image starts from the same random direction, drawn with `seed`, so its neighbours do not change its result.
 
-    ValueError for a loss with kinks (ReLU, max-pooling, a hard maximum), whose second derivative says nothing about the
-    images nearby; for a loss without gradients; for values or products that are not finite; for `tol` or `max_iterations`
-    that are not positive.
-
     Differences from the authors' code: it stops the whole batch when any image's change falls below an absolute tolerance,
     and divides by zero where the Krylov space ends.
+
+    Args:
+        loss: `loss(x, y) -> (B,)`, twice continuously differentiable, one value an image that depends on no other image of
+            the batch: the model in eval mode, a smooth activation, `soft_margin` or `cross_entropy`.
+        x: (B, C, H, W), float.
+        y: (B,).
+
+    Returns:
+        (smallest (B,), largest (B,)), in loss per squared pixel unit.
+
+    Raises:
+        ValueError: For a loss with kinks (ReLU, max-pooling, a hard maximum), whose second derivative says nothing about
+            the images nearby; for a loss without gradients; for values or products that are not finite; for `tol` or
+            `max_iterations` that are not positive.
     """
     check_float(x)
     check_positive(tol=tol, max_iterations=max_iterations)
-    pixels = x.shape[1:].numel()
-    steps = min(max_iterations, pixels)
+    steps = min(max_iterations, pixels := x.shape[1:].numel())
     found = Extremes(x.new_zeros(len(x)), x.new_zeros(len(x)))
     start = torch.randn(pixels, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(x)
 
@@ -91,8 +102,7 @@ def hessian_extremes(
     derivatives = HessianProducts(loss, x, y)
     krylov = _Krylov(start.expand(len(x), pixels))
     for step in range(1, steps + 1):
-        krylov.extend(derivatives.product(krylov.newest))
-        ritz, error, norm = krylov.ritz()
+        ritz, error, norm = krylov.extend(derivatives.product(krylov.newest))
         small = (error <= (tol * ritz.abs()).maximum(tol / 100 * norm[:, None])).all(1)
         # an image that does not finish keeps the values of the last step
         running = ~finished
@@ -107,13 +117,9 @@ def hessian_extremes(
             krylov.keep(stay)
             derivatives = HessianProducts(loss, x[here], y[here])
     # as many steps as pixels exhaust every Krylov space
-    if steps < pixels and not finished.all():
-        warnings.warn(
-            f"{int((~finished).sum())} of {len(x)} images did not reach tol={tol:g} within {max_iterations} iterations: "
-            "raise max_iterations",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+    if steps < pixels and (late := int((~finished).sum())):
+        message = f"{late} of {len(x)} images did not reach tol={tol:g} within {max_iterations} iterations"
+        warnings.warn(f"{message}: raise max_iterations", RuntimeWarning, stacklevel=2)
     return found
 
 
@@ -131,8 +137,9 @@ class _Krylov:
         """The next direction, (B, N), of norm 1, or 0 where the space is exhausted."""
         return self.rest / self.rest.norm(dim=1, keepdim=True).clamp_min(torch.finfo(self.rest.dtype).tiny)
 
-    def extend(self, product: Tensor) -> None:
-        """Takes `newest` into the basis. product: the Hessian times `newest`, (B, N). ValueError where it is not finite."""
+    def extend(self, product: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Takes `newest` into the basis, and returns what `ritz` then does. product: the Hessian times `newest`, (B, N).
+        ValueError where it is not finite."""
         if not product.isfinite().all():
             raise ValueError("a Hessian-vector product is not finite: check the model's weights and the images for NaN")
         newest = self.newest
@@ -142,6 +149,7 @@ class _Krylov:
         for _ in range(2):  # twice makes it orthogonal to rounding (Golub & Van Loan, §10.3)
             product = product - torch.einsum("bk,bkn->bn", torch.einsum("bkn,bn->bk", self.basis, product), self.basis)
         self.rest = product
+        return self.ritz()
 
     def exhausted(self, norm: Tensor) -> Tensor:
         """(B,): is what is left only rounding, so that the Ritz values are eigenvalues? norm: spectral, (B,)."""
@@ -164,13 +172,7 @@ class _Krylov:
         return tuple(a.to(self.diagonal) for a in (values[:, [0, -1]], error, values.abs().amax(1)))
 
 
-def _check_values(values: Tensor, images: int) -> None:
-    if values.shape != (images,):
-        raise ValueError(f"loss(x, y) must return one value an image, ({images},), got shape {tuple(values.shape)}")
-    if not values.isfinite().all():
-        raise ValueError("the loss is not finite: check the model's weights and the images for NaN")
-    if values.grad_fn is None:
-        raise ValueError("the loss does not depend on the image: it was computed without gradients, or detached")
+def _check_smooth(values: Tensor) -> None:
     if kink := _first_kink(values.grad_fn):
         raise ValueError(
             f"the loss has kinks (autograd's {kink}), so its Hessian bounds nothing about the images nearby: use a network "

@@ -27,9 +27,13 @@ def _others(p: Tensor, y: Tensor, fill: float) -> Tensor:
 def margin(logits: Tensor, y: Tensor, k: int = 1) -> Tensor:
     """The modified Carlini-Wagner loss of Sec. 2.2: the k-th largest p_i, i ≠ y, minus p_y, with p = softmax(logits).
 
-    Returns (B,) in [−1, 1]. Negative exactly where y is among the `k` most probable classes, so ℓ₀ = 0 in Prop. 2.1: k = 1
-    for the classification itself, 5 for the paper's ImageNet rows. As in the authors' code it is taken on probabilities, not
-    on logits. ValueError unless 1 ≤ k < K.
+    Returns:
+        (B,) in [−1, 1]. Negative exactly where y is among the `k` most probable classes, so ℓ₀ = 0 in Prop. 2.1: k = 1 for
+        the classification itself, 5 for the paper's ImageNet rows. As in the authors' code it is taken on probabilities,
+        not on logits.
+
+    Raises:
+        ValueError: Unless 1 ≤ k < K.
     """
     _check_k(logits, k)
     p = logits.softmax(1)
@@ -47,13 +51,18 @@ def logit_margin(logits: Tensor, y: Tensor) -> Tensor:
 def soft_margin(logits: Tensor, y: Tensor, temperature: float = 10.0, kind: str = "paper", k: int = 1) -> Tensor:
     """A smooth margin (B,): the maximum over the wrong classes becomes a soft maximum, the k-th largest a soft k-th largest.
 
-    temperature: T > 0; the larger, the closer to the maximum.
-    kind: "paper" is Σ_i softmax(T q)_i q_i − p_y, where q is p with the true class set to 0 (and left in the softmax), as
-        in the authors' code. It lies *below* the margin, so a negative value does not imply a correct classification.
-        "logsumexp" is (1/T) log Σ_{i≠y} exp(T p_i) − p_y. It lies above the margin, by at most log(K − 1)/T.
-    k: as in `margin`; above 1 for "logsumexp" only. With e_k the k-th elementary symmetric polynomial of exp(T p_i), i ≠ y, it is
-        (1/T) log(k e_k/e_{k−1}) − p_y: above the margin, by at most log(k (K−1 choose k))/T, and as smooth (for k = 1 the same).
-    ValueError for another kind, temperature ≤ 0, or k outside [1, K − 1].
+    Args:
+        temperature: T > 0; the larger, the closer to the maximum.
+        kind: ``"paper"`` is Σ_i softmax(T q)_i q_i − p_y, where q is p with the true class set to 0 (and left in the
+            softmax), as in the authors' code. It lies *below* the margin, so a negative value does not imply a correct
+            classification. ``"logsumexp"`` is (1/T) log Σ_{i≠y} exp(T p_i) − p_y. It lies above the margin, by at most
+            log(K − 1)/T.
+        k: As in `margin`; above 1 for ``"logsumexp"`` only. With e_k the k-th elementary symmetric polynomial of exp(T
+            p_i), i ≠ y, it is (1/T) log(k e_k/e_{k−1}) − p_y: above the margin, by at most log(k (K−1 choose k))/T, and as
+            smooth (for k = 1 the same).
+
+    Raises:
+        ValueError: For another kind, temperature ≤ 0, or k outside [1, K − 1].
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be > 0, got {temperature!r}")

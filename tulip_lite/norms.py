@@ -21,6 +21,17 @@ def per_image(values: Tensor | float, like: Tensor) -> Tensor:
     return values.reshape(-1, *[1] * (like.dim() - 1)) if values.dim() else values
 
 
+def where(mask: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Image by image `first` where `mask` holds, else `second`.
+
+    Args:
+        mask: (B,), bool.
+        first: (B, ...).
+        second: (B, ...).
+    """
+    return torch.where(mask.reshape(-1, *[1] * (first.dim() - 1)), first, second)
+
+
 def _l2(v: Tensor) -> Tensor:
     return torch.linalg.vector_norm(v.flatten(1), dim=1)
 
@@ -69,12 +80,16 @@ def _random_linf(like: Tensor, radius: Tensor | float, generator: torch.Generato
 class Norm:
     """The geometry of one perturbation norm. Arguments are (B, ...) tensors; `radius` is a number or (B,).
 
-    size:     (B, ...) -> (B,), norm of a perturbation.
-    dual:     (B, ...) -> (B,), dual norm of a gradient: max of <g, v> over size(v) <= 1.
-    steepest: (B, ...) -> (B, ...), the v with size(v) <= 1 that attains it (zero where g is zero).
-    project:  (v, radius) -> (B, ...), nearest point (in ℓ2) of the ball {size(v) <= radius}.
-    random:   (like, radius, generator=None) -> (B, ...), uniform points of that ball, shaped like `like`.
-    reach:    n -> largest ℓ2 length of an n-pixel perturbation of size 1 (1 for ℓ2, √n for ℓ∞).
+    Attributes:
+        size: (B, ...) -> (B,), norm of a perturbation.
+        dual: (B, ...) -> (B,), dual norm of a gradient: max of <g, v> over size(v) <= 1.
+        steepest: (B, ...) -> (B, ...), the v with size(v) <= 1 that attains it (zero where g is zero).
+        project: (v, radius) -> (B, ...), nearest point (in ℓ2) of the ball {size(v) <= radius}.
+        random: (like, radius, generator=None) -> (B, ...), uniform points of that ball, shaped like `like`.
+        reach: N -> largest ℓ2 length of an n-pixel perturbation of size 1 (1 for ℓ2, √n for ℓ∞).
+        symbol: How the norm is written, such as ``"ℓ₂"``.
+        scale: What a distance is multiplied by where it is shown (255 for ℓ∞, whose distances are customarily given in
+            1/255).
     """
 
     name: str
@@ -84,16 +99,26 @@ class Norm:
     project: Callable[[Tensor, Tensor | float], Tensor]
     random: Callable[..., Tensor]
     reach: Callable[[int], float]
+    symbol: str
+    scale: int
+
+    def unit(self, distance: float) -> str:
+        """A distance in words: ``"0.5"`` in ℓ2, ``"2/255"`` in ℓ∞."""
+        return f"{self.scale * distance:.3g}" + (f"/{self.scale}" if self.scale > 1 else "")
 
 
 NORMS = {
-    "l2": Norm("l2", _l2, _l2, _unit_l2, _project_l2, _random_l2, lambda n: 1.0),
-    "linf": Norm("linf", _linf, _l1, torch.sign, _project_linf, _random_linf, math.sqrt),
+    "l2": Norm("l2", _l2, _l2, _unit_l2, _project_l2, _random_l2, lambda n: 1.0, "ℓ₂", 1),
+    "linf": Norm("linf", _linf, _l1, torch.sign, _project_linf, _random_linf, math.sqrt, "ℓ∞", 255),
 }
 
 
 def get(norm: str) -> Norm:
-    """The geometry named `norm` ("l2" or "linf"). ValueError, naming the choices, for any other name."""
+    """The geometry named `norm` (``"l2"`` or ``"linf"``).
+
+    Raises:
+        ValueError: Naming the choices, for any other name.
+    """
     if norm not in NORMS:
         raise ValueError(
             f"unknown norm {norm!r}: choose one of {', '.join(map(repr, NORMS))} "

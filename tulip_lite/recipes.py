@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from tulip_lite.augmentation import Augmentation
+from tulip_lite.data.augmentation import Augmentation
 from tulip_lite.models import PocketNet
 from tulip_lite.objectives import CrossEntropy, GaussianNoise, GradientPenalty, Objective
 from tulip_lite.training import Schedule
@@ -32,7 +32,8 @@ class Recipe:
 class Profile:
     """On which images and for how long: `data` for `data.load`, `augmentation` and a schedule for `training.fit`.
 
-    schedule: of every recipe, but for the epochs of those named in `epochs`.
+    Attributes:
+        schedule: Of every recipe, but for the epochs of those named in `epochs`.
     """
 
     name: str
@@ -78,12 +79,20 @@ PROFILES = {
 
 
 def get(name: str) -> Recipe:
-    """The recipe called `name`. ValueError, naming the choices, for another name."""
+    """The recipe called `name`.
+
+    Raises:
+        ValueError: Naming the choices, for another name.
+    """
     return _pick("recipe", name, RECIPES)
 
 
 def profile(name: str) -> Profile:
-    """The profile called `name`. ValueError, naming the choices, for another name."""
+    """The profile called `name`.
+
+    Raises:
+        ValueError: Naming the choices, for another name.
+    """
     return _pick("profile", name, PROFILES)
 
 

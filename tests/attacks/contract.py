@@ -7,7 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from tulip_lite import examples, norms, results
+from tulip_lite import norms, results
+from tulip_lite.data import originals
 from tulip_lite.attacks.adversarial import CLEAN, Adversarial, fooled
 from tulip_lite.losses import cross_entropy
 from tulip_lite.models import PocketNet, Scaled
@@ -167,7 +168,7 @@ class Contract:
     def test_a_saturated_softmax_changes_nothing(self, norm):
         """On scores multiplied by 100 the cross-entropy's gradient is zero in float32; that of their margin is not."""
         model = results.load("undefended").model
-        x, y = examples.cifar10().subset(6).tensors()
+        x, y = originals.cifar10().subset(6).tensors()
         scaled = Scaled(model, 100.0)
         at = x.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(cross_entropy(scaled(at), y).sum(), at)

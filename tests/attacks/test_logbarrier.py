@@ -6,11 +6,12 @@ import torch
 from contract import Contract, both_norms, distance_in_box, linear, seen_by
 from torch import nn
 
-from tulip_lite import examples, norms, results
-from tulip_lite.attacks import published_logbarrier
+from tulip_lite import norms, results
+from tulip_lite.data import originals
+from tulip_lite.attacks.others import published_logbarrier
 from tulip_lite.attacks.adversarial import fooled
 from tulip_lite.attacks.logbarrier import logbarrier
-from tulip_lite.attacks.published_logbarrier import published
+from tulip_lite.attacks.others.published_logbarrier import published
 from tulip_lite.models import PocketNet
 
 
@@ -26,7 +27,7 @@ class TestLogBarrier(Contract):
 @pytest.mark.parametrize(("outer", "inner"), [(1, 1), (2, 7), (5, 4)])
 def test_takes_no_more_gradients_than_promised(norm, outer, inner):
     model = results.load("squared-l2-0.1-smooth").model
-    x, y = examples.cifar10().subset(1).tensors()
+    x, y = originals.cifar10().subset(1).tensors()
     known = logbarrier(model, x, y, norm, outer=8, inner=8)
     for start in (None, known):
         found, sizes = seen_by(model, logbarrier, x, y, norm, outer=outer, inner=inner, start=start)
@@ -37,7 +38,7 @@ def test_takes_no_more_gradients_than_promised(norm, outer, inner):
 @both_norms
 def test_beats_the_published_attack_with_a_tenth_of_its_steps(norm):
     model = results.load("squared-l2-0.1-smooth").model
-    x, y = examples.cifar10().subset(2).tensors()
+    x, y = originals.cifar10().subset(2).tensors()
     theirs, sizes = seen_by(model, published, x, y, norm, outer=3, inner=40)
     ours, fewer = seen_by(model, logbarrier, x, y, norm, outer=3, inner=4)
     assert sum(fewer) <= sum(sizes) / 10
@@ -79,7 +80,7 @@ def test_the_nearest_class_need_not_be_the_second_best(norm):
 def test_every_step_of_the_barrier_starts_at_a_misclassified_image():
     """Interior points: after phase I no gradient is taken at an image that the model is right about."""
     model = results.load("undefended").model
-    x, y = examples.cifar10().subset(1).tensors()
+    x, y = originals.cifar10().subset(1).tensors()
     known = logbarrier(model, x, y, "l2", outer=1, inner=10)
     seen = []
     hook = model.register_forward_hook(

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 from torch import nn
 
-from tulip_lite import examples, results
-from tulip_lite.attacks import library, masking
+from tulip_lite import results
+from tulip_lite.data import originals
+from tulip_lite.attacks import masking
+from tulip_lite.attacks.others import foolbox
 from tulip_lite.attacks.fmn import fmn
 from tulip_lite.attacks.masking import Check, diagnose
 from tulip_lite.attacks.pgd import pgd, smallest_radius
@@ -116,7 +118,7 @@ def test_where_nothing_is_to_be_found_nothing_fires(bright):
 
 def test_a_surrogate_s_images_are_tried_on_the_model(bright, monkeypatch):
     model, x, y = bright
-    monkeypatch.setattr(library, "run", None)
+    monkeypatch.setattr(foolbox, "run", None)
     masked, opposite = Scaled(model, 1e4), LinearModel(-model.weight.detach())
     assert diagnose(masked, x, y, "linf", 2 * DISTANCE, surrogate=model).fired == SATURATED
     # brighter images do not fool the model, however bright
@@ -157,7 +159,7 @@ def test_the_model_and_the_caller_s_random_numbers_are_left_as_they_were_and_the
 
 @pytest.fixture(scope="module")
 def originals():
-    return examples.cifar10().tensors()
+    return originals.cifar10().tensors()
 
 
 @pytest.mark.parametrize("name", ["undefended", "undefended-smooth", "squared-l2-0.1", "squared-l2-0.1-smooth"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tulip_lite import norms
-from tulip_lite.attacks import library
+from tulip_lite.attacks.others import foolbox
 from tulip_lite.attacks import suite as suites
 from tulip_lite.attacks.adversarial import attacking, judged, nearer, to_boundary
 from tulip_lite.attacks.suite import ATTACKS, SUITES, Attack, Report, Stage, run, smallest
@@ -374,6 +374,6 @@ def test_every_suite_has_known_attacks_of_its_norm(name, norm):
     stages = suites.stages_of(name, norm)
     assert len({stage.name for stage in stages}) == len(stages)
     for stage in stages:
-        foreign = stage.attack.startswith("foolbox ") and library.ATTACKS[stage.attack.removeprefix("foolbox ")]
+        foreign = stage.attack.startswith("foolbox ") and foolbox.ATTACKS[stage.attack.removeprefix("foolbox ")]
         known = foreign.defaults if foreign else inspect.signature(ATTACKS[stage.attack].run).parameters
         assert set(stage.options) <= set(known)

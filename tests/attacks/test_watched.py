@@ -3,7 +3,8 @@ import torch
 from conftest import LinearModel
 from matplotlib import pyplot
 
-from tulip_lite import attack_figures, losses, norms
+from tulip_lite import losses, norms
+from tulip_lite.figures import attacks
 from tulip_lite.attacks.pgd import pgd
 from tulip_lite.attacks.watched import Path, Watched
 
@@ -73,7 +74,7 @@ def test_a_way_is_drawn_as_it_was_taken():
         torch.tensor([1.0, 2.0, 3.0]), torch.tensor([-1.0, 0.5, 2.0]), torch.tensor([0.1, 0.2, 4.0]), torch.ones(3)
     )
     long = Path(*(torch.arange(70.0) for _ in range(4)))
-    figure = attack_figures.ways({"short": path, "long": long}, ("distance", "margin"), log=True)
+    figure = attacks.ways({"short": path, "long": long}, ("distance", "margin"), log=True)
     first, second = figure.axes
     curve, dots, other = first.lines
     assert list(curve.get_ydata()) == [1, 2, 3] and first.get_yscale() == "log"
@@ -82,4 +83,4 @@ def test_a_way_is_drawn_as_it_was_taken():
     assert list(second.lines[0].get_ydata()) == [-1, 0.5, 2] and second.get_yscale() == "linear"
     pyplot.close(figure)
     with pytest.raises(ValueError, match="no panel 'height': there are 'loss', 'distance', 'margin'"):
-        attack_figures.ways({"short": path}, ("height",))
+        attacks.ways({"short": path}, ("height",))

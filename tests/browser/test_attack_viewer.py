@@ -14,8 +14,8 @@ from small_viewer import FAILED, WRONG, small_viewer
 from test_narrow_and_dark import CONTRAST, WORDS
 from visitor import visitor
 
-from tulip_lite.attack_figures import SYMBOL
-from tulip_lite.widgets.viewer_state import direction
+from tulip_lite.norms import SYMBOL
+from tulip_lite.widgets.viewer.blocks import direction
 
 # a page of the book with a viewer, and one made here, which holds every case that can be
 PAGES = ("chapters/06_viewer.html", "")

@@ -1,4 +1,5 @@
-// Answers calls of the explorables' modules, one a line: {"module", "function", "args"} in, {"result"} or {"error"} out.
+// Answers calls of the explorables' modules, one a line: {"module", "function", "args"} in, {"result"} or {"error"} out. A module
+// is a path below tulip_lite/widgets without its ending.
 // JSON has no NaN and no infinities: they travel as strings.
 import { createInterface } from "node:readline";
 
@@ -13,7 +14,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { module, function: name, args } = JSON.parse(line, revive);
   try {
     const found = (await import(`../../tulip_lite/widgets/${module}.mjs`))[name];
-    const result = typeof found === "function" ? found(...args) : found;
+    const result = typeof found === "function" ? await found(...args) : found;
     console.log(JSON.stringify({ result: result ?? null }, replace));
   } catch (error) {
     console.log(JSON.stringify({ error: String(error.stack ?? error) }));

@@ -22,7 +22,7 @@ def one(value):
 
 @pytest.fixture(scope="module")
 def maths(node):
-    return lambda function, *args: node("bounds", function, *args)
+    return lambda function, *args: node("bounds/maths", function, *args)
 
 
 @given(gap=gaps, slope=slopes, constant=constants)

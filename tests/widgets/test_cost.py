@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 
-from tulip_lite.robust_objective import covered_delta, penalty_strength
+from tulip_lite.objectives.robust import covered_delta, penalty_strength
 from tulip_lite.widgets.cost import CostExplorer
 
 slopes = st.floats(0, 3)
@@ -21,7 +21,7 @@ deltas = st.floats(0.01, 4)
 
 @pytest.fixture(scope="module")
 def cost(node):
-    return lambda function, *args: node("cost", function, *args)
+    return lambda function, *args: node("cost/maths", function, *args)
 
 
 @given(g=slopes, C=curvatures, bend=bends, r=st.floats(0, 30))

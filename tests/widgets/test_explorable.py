@@ -7,25 +7,85 @@ import re
 import pytest
 
 from tulip_lite import figures, results
+from tulip_lite.figures import display
 from tulip_lite.widgets import bounds, cost, explorable, playground, step
 
 
 def test_the_module_text_carries_each_module_once_after_what_it_imports():
-    text = explorable.joined("bounds_view.mjs")
-    modules = json.loads(text.removeprefix("const texts = ").split(";\nconst addresses", 1)[0])
-    assert sorted(modules) == ["bounds.mjs", "bounds_view.mjs", "kit.mjs"] and list(modules)[-1] == "bounds_view.mjs"
-    assert "export class Chart" in modules["kit.mjs"] and "export const lipschitzBound" in modules["bounds.mjs"]
+    text = explorable.joined("bounds/view.mjs")
+    modules = texts_of(text)
+    assert sorted(modules) == ["bounds/maths.mjs", "bounds/view.mjs", "chart.mjs", "drag.mjs", "kit.mjs"]
+    assert list(modules)[-1] == "bounds/view.mjs"
+    assert "export class Chart" in modules["chart.mjs"] and "export const lipschitzBound" in modules["bounds/maths.mjs"]
     assert text.count("export class Chart") == 1
+
+
+def texts_of(text: str) -> dict[str, str]:
+    return json.loads(text.removeprefix("const texts = ").split(";\nconst addresses", 1)[0])
+
+
+@pytest.mark.parametrize("name", ["bounds", "cost", "step", "playground", "viewer", "promises"])
+def test_every_import_is_of_a_module_that_came_before(name):
+    modules = texts_of(explorable.joined(f"{name}/view.mjs"))
+    before = []
+    for path, text in modules.items():
+        imported = re.findall(r'from "([^"\n]+)";', text)
+        assert len(imported) == len(re.findall(r"^(?:import|export \{)", text, re.MULTILINE)), path
+        assert set(imported) <= set(before), path
+        before.append(path)
+    assert "kit.mjs" in modules and f"{name}/maths.mjs" in modules
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """`files({path: text})` puts modules where the explorables' are looked for."""
+    monkeypatch.setattr(explorable, "_FOLDER", tmp_path)
+
+    def write(texts):
+        for path, text in texts.items():
+            (tmp_path / path).parent.mkdir(exist_ok=True)
+            (tmp_path / path).write_text(text)
+
+    return write
+
+
+def test_imports_across_folders_are_found_and_each_text_is_there_once(files):
+    texts = {
+        "one/view.mjs": 'import { a } from "./maths.mjs";\nimport { b } from "../two/maths.mjs";\nexport default a + b;',
+        "one/maths.mjs": 'import { c } from "../kit.mjs";\nexport const a = c;',
+        "two/maths.mjs": 'export { c as b } from "../kit.mjs";',
+        "kit.mjs": "export const c = 1;",
+    }
+    files(texts)
+    modules = texts_of(explorable.joined("one/view.mjs"))
+    assert list(modules) == ["kit.mjs", "one/maths.mjs", "two/maths.mjs", "one/view.mjs"]
+    assert 'from "one/maths.mjs";' in modules["one/view.mjs"] and 'from "two/maths.mjs";' in modules["one/view.mjs"]
+    assert modules["one/maths.mjs"] == 'import { c } from "kit.mjs";\nexport const a = c;'
+    assert modules["two/maths.mjs"] == 'export { c as b } from "kit.mjs";'
+
+
+@pytest.mark.parametrize("specifier", ["../three/maths.mjs", "./kit.mjs", "../../kit.mjs", "d3"])
+def test_an_import_of_what_is_not_there_names_both(files, specifier):
+    files({"one/view.mjs": f'import {{ a }} from "{specifier}";\n', "kit.mjs": "export const a = 1;"})
+    place = {"d3": "one/d3", "./kit.mjs": "one/kit.mjs"}.get(specifier, specifier.removeprefix("../"))
+    with pytest.raises(FileNotFoundError, match=f"there is no widgets/{place}, which widgets/one/view.mjs imports"):
+        explorable.joined("one/view.mjs")
+
+
+def test_modules_that_import_each_other_are_refused(files):
+    files({"a.mjs": 'import { b } from "./b.mjs";\n', "b.mjs": 'import { a } from "./a.mjs";\n'})
+    with pytest.raises(ValueError, match=r"widgets/a.mjs imports itself by way of a.mjs → b.mjs → a.mjs"):
+        explorable.joined("a.mjs")
 
 
 def test_an_explorable_is_shown_with_its_texts_and_a_still_picture(monkeypatch):
     shown = []
-    monkeypatch.setattr(figures, "display", lambda data, raw, metadata: shown.append((data, metadata)))
+    monkeypatch.setattr(display, "display", lambda data, raw, metadata: shown.append((data, metadata)))
     widget = bounds.BoundsExplorer()
     figures.show(widget, alt="A cone.", caption="It holds.")
     (data, metadata), (caption, _) = shown
     assert widget.alt == "A cone."
-    assert data[figures.WIDGET]["model_id"] == widget.model_id and data["text/plain"] == "A cone."
+    assert data[display.WIDGET]["model_id"] == widget.model_id and data["text/plain"] == "A cone."
     assert base64.b64decode(metadata["tulip_figure"]["still"]).startswith(b"\x89PNG")
     assert caption == {"text/markdown": "It holds."}
 

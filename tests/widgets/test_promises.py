@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_promises import CLASSES, DISTANCES, LOWER, ingredients, small_promises
 
-from tulip_lite import examples, norms, results
+from tulip_lite import norms, results
 from tulip_lite.attacks.adversarial import Adversarial
-from tulip_lite.attacks.pgd import margin_gradient
-from tulip_lite.figures import COLORS
-from tulip_lite.widgets import promises_still
-from tulip_lite.widgets.promises import PromisesExplorer
+from tulip_lite.attacks.margin import margin_gradient
+from tulip_lite.data import originals
+from tulip_lite.figures.style import COLORS
+from tulip_lite.widgets.promises import PromisesExplorer, still
 
 # from bounds that proofs give to those of an estimate that fails, and what has no place on a logarithmic axis
 sizes = st.floats(1e-6, 1e2) | st.sampled_from([0.0, math.inf, 1e-3, 0.1, 1.0, 10.0])
@@ -63,18 +63,18 @@ def test_numbers_are_stored_with_what_json_does_not_know():
 
 def test_the_pictures_are_stored_to_the_byte(node):
     given_, state = ingredients(), stored(small_promises())
-    clean = node("viewer", "summed", inflated(state["images"]), state["shape"][2])
+    clean = node("packing", "summed", inflated(state["images"]), state["shape"][2])
     assert clean == (255 * given_["x"]).round().byte().flatten().tolist()
     differences = inflated(state["differences"])
     for e, found in enumerate(given_["found"].values()):
         part = differences[e * len(clean) : (e + 1) * len(clean)]
         expected = (255 * found.x_adv).round().byte().flatten().tolist()
-        assert expected != clean and node("promises", "attacked", clean, part) == expected
+        assert expected != clean and node("promises/maths", "attacked", clean, part) == expected
 
 
 def test_the_state_of_four_networks_on_twenty_images_is_small():
     """The weight is that of the perturbations: steps along the gradients of shipped networks, as long as their distances."""
-    x, y = examples.cifar10().tensors()
+    x, y = originals.cifar10().tensors()
     found, lower = {}, {}
     generator = torch.Generator().manual_seed(0)
     for name, recipe, distance in (("a", "undefended", 0.2), ("b", "undefended-smooth", 0.25),
@@ -83,7 +83,7 @@ def test_the_state_of_four_networks_on_twenty_images_is_small():
         x_adv = (x + distance * norms.get("l2").steepest(gradient)).clamp(0, 1)
         found[name] = Adversarial(x_adv, torch.full((20,), distance), ("pgd",) * 20)
         lower[name] = {f"kind {k}": torch.rand(20, generator=generator) for k in range(6)}
-    state = stored(PromisesExplorer.of(x, y, examples.CIFAR10_CLASSES, found, lower))
+    state = stored(PromisesExplorer.of(x, y, originals.CIFAR10_CLASSES, found, lower))
     weights = {name: len(json.dumps(value)) for name, value in state.items()}
     assert sum(weights.values()) <= 200_000, weights
 
@@ -93,7 +93,7 @@ def test_the_state_of_four_networks_on_twenty_images_is_small():
 
 @given(distances_)
 def test_images_are_sorted_by_distance(node, distances):
-    assert node("promises", "sorted", distances) == np.argsort(distances, kind="stable").tolist()
+    assert node("promises/maths", "sorted", distances) == np.argsort(distances, kind="stable").tolist()
 
 
 @given(st.data())
@@ -103,22 +103,22 @@ def test_a_bound_beyond_an_attack_is_refuted(node, data):
     kinds = data.draw(st.lists(rows, max_size=3))
     beyond = np.array([np.array(row) > distances for row in kinds]).reshape(len(kinds), len(distances))
     for row, refuted in zip(kinds, beyond, strict=True):
-        assert node("promises", "tally", row, distances) == {
+        assert node("promises/maths", "tally", row, distances) == {
             "computed": int((~np.isnan(row)).sum()),
             "refuted": int(refuted.sum()),
         }
         for bound, distance, wrong in zip(row, distances, refuted, strict=True):
             expected = "not computed" if math.isnan(bound) else "refuted" if wrong else "holds so far"
-            assert node("promises", "verdict", bound, distance, False) == expected
+            assert node("promises/maths", "verdict", bound, distance, False) == expected
             expected = "not computed" if math.isnan(bound) else "proved"
-            assert node("promises", "verdict", bound, distance, True) == expected
-    assert node("promises", "lit", kinds, distances) == beyond.any(0).nonzero()[0].tolist()
+            assert node("promises/maths", "verdict", bound, distance, True) == expected
+    assert node("promises/maths", "lit", kinds, distances) == beyond.any(0).nonzero()[0].tolist()
 
 
 @given(st.lists(sizes | st.just(math.nan), max_size=30))
 def test_the_axis_has_a_place_for_every_value(node, values):
-    found = node("promises", "axis", values)
-    expected = promises_still.axis(np.array(values, float))
+    found = node("promises/maths", "axis", values)
+    expected = still.axis(np.array(values, float))
     for name, value in expected._asdict().items():
         assert found[name] == (None if value is None else pytest.approx(value, rel=1e-9))
     low, high = found["low"], found["high"]
@@ -129,7 +129,7 @@ def test_the_axis_has_a_place_for_every_value(node, values):
     inside = [n for n in tens if low * (1 - 1e-9) <= 10.0**n <= high * (1 + 1e-9)]
     assert tens == inside  # none in a row
     assert sum(low * (1 - 1e-9) <= 10.0**n <= high * (1 + 1e-9) for n in range(-12, 8)) >= 2
-    places = [node("promises", "placed", v, found) for v in values]
+    places = [node("promises/maths", "placed", v, found) for v in values]
     assert places == pytest.approx(expected.placed(np.array(values, float)).tolist(), rel=1e-9, nan_ok=True)
     for value, place in zip(values, places, strict=True):
         if value == 0:
@@ -140,14 +140,14 @@ def test_the_axis_has_a_place_for_every_value(node, values):
 
 @given(st.floats(-5, 40), st.integers(1, 30))
 def test_the_nearest_place_is_one_that_is_there(node, x, count):
-    place = node("promises", "nearestPlace", x, count)
+    place = node("promises/maths", "nearestPlace", x, count)
     assert abs(place - x) <= min(abs(each - x) for each in range(1, count + 1)) + 1e-9
 
 
 def test_every_kind_has_a_look_of_its_own_the_same_in_both_pictures(node):
-    looks = node("promises", "LOOKS")
+    looks = node("promises/maths", "LOOKS")
     colours = {"blue": COLORS[0], "green": COLORS[2], "pink": COLORS[3], "grey": COLORS[4], "ink": "black"}
-    assert [colours[look["color"]] for look in looks] == [color for color, _ in promises_still.LOOKS]
+    assert [colours[look["color"]] for look in looks] == [color for color, _ in still.LOOKS]
     shapes = [(look["corners"], look["turn"] % 360) for look in looks]
     # the direction of the first corner in matplotlib's marks of the same name
     marks = {
@@ -160,12 +160,12 @@ def test_every_kind_has_a_look_of_its_own_the_same_in_both_pictures(node):
         "p": (5, 270),
         "h": (6, 0),
     }
-    assert shapes == [marks[mark] for _, mark in promises_still.LOOKS] and len(set(shapes)) == len(shapes)
+    assert shapes == [marks[mark] for _, mark in still.LOOKS] and len(set(shapes)) == len(shapes)
 
 
 @given(st.integers(3, 6), st.integers(-180, 180), st.floats(1, 10))
 def test_an_outline_is_the_regular_polygon(node, corners, turn, radius):
-    path = node("promises", "outline", {"corners": corners, "turn": turn}, radius)
+    path = node("promises/maths", "outline", {"corners": corners, "turn": turn}, radius)
     assert path[0] == "m" and path[-1] == "z" and path.count("l") == corners - 1
     steps = np.array([[float(v) for v in pair.split(",")] for pair in re.findall(r"[ml]([^mlz]+)", path)])
     angles = np.deg2rad(turn + 360 * np.arange(corners) / corners)

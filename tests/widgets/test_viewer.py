@@ -1,11 +1,7 @@
 import base64
 import json
 import math
-import shutil
-import subprocess
-import sys
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_viewer import FAILED, WRONG, exact, ingredients, small_viewer, timid
 
-from tulip_lite import examples, norms, results
+from tulip_lite import norms, results
 from tulip_lite.attacks.adversarial import Adversarial
+from tulip_lite.data import originals
 from tulip_lite.losses import cross_entropy
 from tulip_lite.widgets.viewer import AttackViewer
-from tulip_lite.widgets.viewer_state import GRIDS, changes, direction
+from tulip_lite.widgets.viewer.blocks import GRIDS, direction
 
-MODULE = Path(__file__).parents[2] / "tulip_lite" / "widgets" / "viewer.mjs"
 levels_ = st.lists(st.integers(-3, 3), min_size=3, max_size=60).map(lambda v: [128 + k for k in v[: len(v) // 3 * 3]])
 rising = st.lists(st.floats(0, 10), min_size=2, max_size=8, unique=True).map(sorted)
 
@@ -43,19 +39,9 @@ def stored(viewer):
 # --- what is stored is what the network says ---
 
 
-def test_the_bytes_arrive_in_javascript(viewer):
-    program = Path(sys.executable).with_name("node")
-    program = program if program.exists() else shutil.which("node")
-    script = (
-        f'import {{ inflated }} from "{MODULE.as_uri()}"; console.log([...(await inflated("{viewer.answers}"))].join())'
-    )
-    answer = subprocess.run([program, "--input-type=module", "-e", script], capture_output=True, text=True, check=True)
-    assert [int(b) for b in answer.stdout.split(",")] == inflated(viewer.answers)
-
-
 def test_the_images_are_stored_exactly(viewer, stored, node):
     _, x, *_ = ingredients()
-    found = node("viewer", "summed", inflated(stored["images"]), stored["shape"][2])
+    found = node("packing", "summed", inflated(stored["images"]), stored["shape"][2])
     assert found == (255 * x).round().byte().flatten().tolist()
 
 
@@ -66,14 +52,14 @@ def test_the_answers_are_the_networks_at_every_stop(viewer, stored, node):
     flat = inflated(stored["answers"])
     for e, entry in enumerate(stored["entries"]):
         key = entry["network"], entry["norm"], entry["attack"]
-        assert entry == node("viewer", "settled", stored["entries"], entry) | {"distances": entry["distances"]}
-        assert node("viewer", "entryOf", stored["entries"], entry) == e
+        assert entry == node("viewer/maths", "settled", stored["entries"], entry) | {"distances": entry["distances"]}
+        assert node("viewer/maths", "entryOf", stored["entries"], entry) == e
         result = found[key]
         for i in range(len(x)):
             distance = result.distance[i].item()
             assert entry["distances"][i] == (None if math.isinf(distance) else pytest.approx(distance, rel=1e-4))
-            rows = node("viewer", "answers", flat, layout, e, i)
-            stops = node("viewer", "stops", stored["grids"][entry["norm"]], distance)
+            rows = node("viewer/maths", "answers", flat, layout, e, i)
+            stops = node("viewer/maths", "stops", stored["grids"][entry["norm"]], distance)
             assert len(rows) == len(stored["grids"][entry["norm"]]) + 1
             share = 1 / distance if 0 < distance < math.inf else 0.0
             points = [(x[i] + r * share * (result.x_adv[i] - x[i])).clamp(0, 1) for r in stops["radii"]]
@@ -94,14 +80,14 @@ def test_what_has_no_perturbation_stays_the_clean_image(viewer, stored, node):
     layout = {"entries": stored["entries"], "grids": stored["grids"], "images": len(x), "classes": len(classes)}
     pixels = x[0].numel()
     for attack, image, distance in (("exact", WRONG, 0), ("timid", FAILED, None)):
-        e = node("viewer", "entryOf", stored["entries"], {"network": "first", "norm": "l2", "attack": attack})
+        e = node("viewer/maths", "entryOf", stored["entries"], {"network": "first", "norm": "l2", "attack": attack})
         assert stored["entries"][e]["distances"][image] == distance
-        rows = node("viewer", "answers", inflated(stored["answers"]), layout, e, image)
+        rows = node("viewer/maths", "answers", inflated(stored["answers"]), layout, e, image)
         assert all(row == rows[0] for row in rows)
         assert (rows[0]["predicted"] == y[image]) == (distance is None)
         start = (e * len(x) + image) * pixels
         assert set(inflated(stored["levels"])[start : start + pixels]) == {128}
-        assert node("viewer", "stops", stored["grids"]["l2"], math.inf if distance is None else 0)["found"] == -1
+        assert node("viewer/maths", "stops", stored["grids"]["l2"], math.inf if distance is None else 0)["found"] == -1
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf"])
@@ -116,15 +102,9 @@ def test_what_is_drawn_is_close_to_what_was_found(viewer, norm):
         assert ((drawn - true).norm() / true.norm()).item() < {"l2": 0.35, "linf": 1e-3}[norm]
 
 
-@given(st.lists(st.integers(0, 255), min_size=1, max_size=40), st.integers(1, 5))
-def test_changes_are_summed_up_again(node, values, rows):
-    table = np.array([values[k:] + values[:k] for k in range(rows)], np.uint8)
-    assert node("viewer", "summed", changes(table).ravel().tolist(), len(values)) == table.ravel().tolist()
-
-
 def test_the_state_of_ten_images_two_networks_three_attacks_and_two_norms_is_small():
     """The weight is that of the perturbations: gradients of the shipped networks have the structure of attacks."""
-    split = examples.cifar10()
+    split = originals.cifar10()
     x, y = split.images[:10].float() / 255, split.labels[:10]
     networks = {name: results.load(name).model for name in ("undefended-smooth", "squared-l2-0.1-smooth")}
     found = {}
@@ -137,7 +117,7 @@ def test_the_state_of_ten_images_two_networks_three_attacks_and_two_norms_is_sma
                 x_adv = (x + distance * norms.get(norm).steepest(gradient)).clamp(0, 1)
                 size = norms.get(norm).size(x_adv - x)
                 found[name, norm, f"attack {attack}"] = Adversarial(x_adv, size, ("attack",) * 10)
-    viewer = AttackViewer.of(networks, x, y, examples.CIFAR10_CLASSES, found)
+    viewer = AttackViewer.of(networks, x, y, originals.CIFAR10_CLASSES, found)
     state = viewer.get_state(list(AttackViewer.class_own_traits()))
     weights = {name: len(json.dumps(value)) for name, value in state.items()}
     assert sum(weights.values()) <= 160_000, weights
@@ -148,7 +128,7 @@ def test_the_state_of_ten_images_two_networks_three_attacks_and_two_norms_is_sma
 
 @given(rising, st.floats(-1, 12) | st.just(math.inf))
 def test_the_slider_stops_on_the_grid_and_at_the_distance(node, grid, distance):
-    found = node("viewer", "stops", grid, distance)
+    found = node("viewer/maths", "stops", grid, distance)
     there = 0 < distance < math.inf
     assert found["radii"] == sorted({*grid, distance} if there else grid)
     assert (found["found"] >= 0) == there
@@ -161,11 +141,11 @@ def test_the_slider_stops_on_the_grid_and_at_the_distance(node, grid, distance):
 
 @given(rising, st.floats(-1, 12))
 def test_places_between_stops(node, xs, x):
-    assert node("viewer", "placeOf", xs, x) == pytest.approx(np.interp(x, xs, range(len(xs))), abs=1e-9)
-    nearest = node("viewer", "nearest", xs, x)
+    assert node("viewer/maths", "placeOf", xs, x) == pytest.approx(np.interp(x, xs, range(len(xs))), abs=1e-9)
+    nearest = node("viewer/maths", "nearest", xs, x)
     assert abs(xs[nearest] - x) == min(abs(at - x) for at in xs)
     ys = [math.sin(5 * at) for at in xs]
-    assert node("viewer", "heightAt", xs, ys, x) == pytest.approx(np.interp(x, xs, ys), abs=1e-6)
+    assert node("viewer/maths", "heightAt", xs, ys, x) == pytest.approx(np.interp(x, xs, ys), abs=1e-6)
 
 
 @given(levels_, st.sampled_from(["l2", "linf"]), st.just(0.0) | st.floats(1e-6, 3), st.randoms())
@@ -173,24 +153,27 @@ def test_pictures_are_the_image_moved_by_the_radius(node, stored, norm, radius, 
     stored = np.array(stored, np.uint8).reshape(3, -1, 1)
     expected = direction(stored, norm)
     flat = stored.ravel().tolist()
-    along = node("viewer", "direction", flat, norm)
+    along = node("viewer/maths", "direction", flat, norm)
     assert along == pytest.approx(expected.ravel().tolist(), abs=1e-12)
-    assert node("viewer", "size", along, norm) == pytest.approx(0 if set(flat) <= {128} else 1)
+    assert node("viewer/maths", "size", along, norm) == pytest.approx(0 if set(flat) <= {128} else 1)
     image = [random.randrange(256) for _ in flat]
     moved = 255 * (np.array(image) / 255 + radius * np.array(along)).clip(0, 1)
     # half a grey level is rounded to either side by the last digit
-    assert np.abs(np.array(node("viewer", "moved", image, along, radius)) - moved).max() <= 0.5 + 1e-9
-    factor = node("viewer", "magnification", along, radius)
+    assert np.abs(np.array(node("viewer/maths", "moved", image, along, radius)) - moved).max() <= 0.5 + 1e-9
+    factor = node("viewer/maths", "magnification", along, radius)
     grey = 127.5 + 255 * factor * radius * np.array(along)
-    assert np.abs(np.array(node("viewer", "aroundGrey", along, radius, factor)) - grey.clip(0, 255)).max() <= 0.5 + 1e-9
-    painted = np.array(node("viewer", "rgba", image)).reshape(-1, 4)
+    assert (
+        np.abs(np.array(node("viewer/maths", "aroundGrey", along, radius, factor)) - grey.clip(0, 255)).max()
+        <= 0.5 + 1e-9
+    )
+    painted = np.array(node("pixels", "rgba", image)).reshape(-1, 4)
     assert (painted[:, :3].T.ravel() == image).all() and (painted[:, 3] == 255).all()
 
 
 @given(st.lists(st.integers(-99, 99).map(lambda k: k / 99), min_size=3, max_size=60), st.floats(1e-3, 0.2))
 def test_the_magnification_is_the_largest_round_one(node, along, radius):
     along = np.array(along)
-    factor = node("viewer", "magnification", along.tolist(), radius)
+    factor = node("viewer/maths", "magnification", along.tolist(), radius)
     peak = radius * min(np.abs(along).max(), 2.5 * np.sqrt((along**2).mean()))
     assert factor >= 1
     if peak == 0 or factor == 1:
@@ -204,20 +187,20 @@ def test_the_magnification_is_the_largest_round_one(node, along, radius):
 @given(st.lists(st.floats(0, 2) | st.just(math.inf), min_size=1, max_size=12), st.floats(0, 2))
 def test_the_curve_is_the_share_of_images_within_a_distance(node, distances, radius):
     share = (np.array(distances) <= radius).mean()
-    assert node("viewer", "errorAt", distances, radius) == pytest.approx(share)
-    curve = node("viewer", "errorCurve", distances, 2.0)
+    assert node("viewer/maths", "errorAt", distances, radius) == pytest.approx(share)
+    curve = node("viewer/maths", "errorCurve", distances, 2.0)
     assert curve["xs"] == sorted(curve["xs"]) and curve["xs"][0] == 0 and curve["xs"][-1] == 2
-    assert node("viewer", "heightAt", curve["xs"], curve["ys"], radius) == pytest.approx(share)
+    assert node("viewer/maths", "heightAt", curve["xs"], curve["ys"], radius) == pytest.approx(share)
 
 
 def test_choices_that_do_not_go_together_are_settled(node, stored):
     entries = stored["entries"]
     chosen = {"network": "second", "norm": "linf", "attack": "timid"}
-    assert node("viewer", "entryOf", entries, chosen) == -1
-    assert node("viewer", "settled", entries, chosen) == chosen | {"attack": "exact"}
-    assert node("viewer", "settled", entries, {}) == {"network": "first", "norm": "l2", "attack": "exact"}
-    assert node("viewer", "offered", entries, "attack", {"norm": "l2"}) == ["exact", "timid"]
-    assert node("viewer", "offered", entries, "attack", {"norm": "linf"}) == ["exact"]
+    assert node("viewer/maths", "entryOf", entries, chosen) == -1
+    assert node("viewer/maths", "settled", entries, chosen) == chosen | {"attack": "exact"}
+    assert node("viewer/maths", "settled", entries, {}) == {"network": "first", "norm": "l2", "attack": "exact"}
+    assert node("viewer/maths", "offered", entries, "attack", {"norm": "l2"}) == ["exact", "timid"]
+    assert node("viewer/maths", "offered", entries, "attack", {"norm": "linf"}) == ["exact"]
 
 
 # --- the object in Python ---

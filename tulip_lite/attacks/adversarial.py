@@ -27,9 +27,10 @@ CLEAN = "clean"
 class Adversarial(NamedTuple):
     """The nearest misclassified images that an attack found.
 
-    x_adv: (B, C, H, W) in [0, 1]; the clean image where the attack failed or had nothing to do.
-    distance: (B,), norm of x_adv − x, pixel units; ∞ where the attack failed, 0 where the clean image is misclassified.
-    attack: B names of the attacks that found them; "clean" where the distance is 0, "" where it is ∞.
+    Attributes:
+        x_adv: (B, C, H, W) in [0, 1]; the clean image where the attack failed or had nothing to do.
+        distance: (B,), norm of x_adv − x, pixel units; ∞ where the attack failed, 0 where the clean image is misclassified.
+        attack: B names of the attacks that found them; ``"clean"`` where the distance is 0, ``""`` where it is ∞.
     """
 
     x_adv: Tensor
@@ -41,9 +42,12 @@ class Adversarial(NamedTuple):
 def attacking(model: nn.Module, x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Inside the block the model is in eval mode and its weights ask for no gradients; afterwards both are as they were.
 
-    Yields (clean, wrong): x detached, in the memory format in which convolutions are fast (results do not depend on x's own), and
-    where (B,) the model misclassifies it, so that an attack has nothing to do. TypeError or ValueError for bad images or labels,
-    or a model that returns NaN.
+    Yields:
+        (clean, wrong): x detached, in the memory format in which convolutions are fast (results do not depend on x's own),
+        and where (B,) the model misclassifies it, so that an attack has nothing to do.
+
+    Raises:
+        TypeError, ValueError: For bad images or labels, or a model that returns NaN.
     """
     check_images(x)
     asking = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -64,7 +68,11 @@ def attacking(model: nn.Module, x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, 
 
 
 def fooled(logits: Tensor, y: Tensor) -> Tensor:
-    """Where (B,) another class's score exceeds that of y by more than float32's rounding of the scores. logits: (B, K)."""
+    """Where (B,) another class's score exceeds that of y by more than float32's rounding of the scores.
+
+    Args:
+        logits: (B, K).
+    """
     return logit_margin(logits, y) > ROUNDING * logits.abs().amax(1)
 
 
@@ -82,7 +90,7 @@ def to_boundary(model: nn.Module, clean: Tensor, y: Tensor, x_adv: Tensor, halvi
             break
         pushed = (clean + factor * offset).clamp(0, 1)
         helped = ~found & fooled(model(pushed), y)
-        far = torch.where(norms.per_image(helped, far).bool(), pushed, far)
+        far = norms.where(helped, pushed, far)
         found |= helped
     offset = far - clean
     low, high = (torch.full((len(clean),), value, dtype=clean.dtype, device=clean.device) for value in (0.0, 1.0))
@@ -91,7 +99,7 @@ def to_boundary(model: nn.Module, clean: Tensor, y: Tensor, x_adv: Tensor, halvi
         over = fooled(model(clean + norms.per_image(middle, clean) * offset), y)
         low, high = torch.where(over, low, middle), torch.where(over, middle, high)
     # exactly `far` where nothing was gained: clean + (far − clean) may round to another image
-    pulled = torch.where(norms.per_image(high < 1, far).bool(), clean + norms.per_image(high, clean) * offset, far)
+    pulled = norms.where(high < 1, clean + norms.per_image(high, clean) * offset, far)
     return pulled.clamp(0, 1)
 
 
@@ -99,16 +107,17 @@ def to_boundary(model: nn.Module, clean: Tensor, y: Tensor, x_adv: Tensor, halvi
 def judged(model: nn.Module, clean: Tensor, y: Tensor, x_adv: Tensor, norm: str, attack: str) -> Adversarial:
     """Recomputes what `attack` is worth on the images that are returned.
 
-    x_adv: (B, C, H, W), anything the attack proposes; it is brought into [0, 1]. An image with NaN, or one that does not fool the
-    model after that, is a failure. The model must be in eval mode: call it inside `attacking`.
+    Args:
+        x_adv: (B, C, H, W), anything the attack proposes; it is brought into [0, 1]. An image with NaN, or one that does
+            not fool the model after that, is a failure. The model must be in eval mode: call it inside `attacking`.
     """
     geometry = norms.get(norm)
     x_adv = x_adv.to(clean).clamp(0, 1)
     finite = x_adv.flatten(1).isfinite().all(1)
-    x_adv = torch.where(norms.per_image(finite, clean).bool(), x_adv, clean)
+    x_adv = norms.where(finite, x_adv, clean)
     wrong = model(clean).argmax(1) != y
     found = fooled(model(x_adv), y) & finite & ~wrong
-    x_adv = torch.where(norms.per_image(found, clean).bool(), x_adv, clean).contiguous()
+    x_adv = norms.where(found, x_adv, clean).contiguous()
     distance = torch.where(found, geometry.size(x_adv - clean), torch.inf)
     distance[wrong] = 0
     names = tuple(CLEAN if w else attack if f else "" for w, f in zip(wrong.tolist(), found.tolist(), strict=True))
@@ -131,7 +140,7 @@ def nearer(first: Adversarial, second: Adversarial) -> Adversarial:
     """The nearer of two results image by image; `first` where they are equally near."""
     better = second.distance < first.distance
     return Adversarial(
-        torch.where(norms.per_image(better, first.x_adv).bool(), second.x_adv, first.x_adv),
+        norms.where(better, second.x_adv, first.x_adv),
         torch.where(better, second.distance, first.distance),
         tuple(b if take else a for a, b, take in zip(first.attack, second.attack, better.tolist(), strict=True)),
     )

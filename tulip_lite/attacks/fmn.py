@@ -3,7 +3,7 @@
 An image u climbs the gap m(u) between the score of a wrong class and that of the true one, in ℓ2 steps whose length falls along a
 cosine, and is brought back into a ball around the clean image x after each. The radius ε follows the image: where u fools the
 model, ε ← min(ε, nearest found) · (1 − γ), elsewhere ε ← ε (1 + γ); until an image has fooled the model for the first time, ε is
-where the linearised gap vanishes, ‖u − x‖ + |m(u)| / ‖∇m(u)‖_dual.
+where the linearised gap vanishes, ‖u − x‖ + ``|m(u)|`` / ‖∇m(u)‖_dual.
 
 Differences from the published description: the wrong classes of largest scores are each climbed towards on their own, with a
 share of the steps, since the nearest boundary often belongs to another class than the one that leads at first (the description
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from tulip_lite import norms
 from tulip_lite.attacks.adversarial import Adversarial, attacking, believed, fooled, judged, nearer, to_boundary
-from tulip_lite.attacks.pgd import margin_gradient, wrong_classes
+from tulip_lite.attacks.margin import margin_gradient, wrong_classes
 from tulip_lite.checks import check_positive
 
 
@@ -40,11 +40,18 @@ def fmn(
 ) -> Adversarial:
     """The nearest misclassified images that the fast minimum-norm attack finds.
 
-    x: (B, C, H, W) in [0, 1]; y: (B,); steps: gradients for each image, shared evenly among the classes tried; targets: how many
-    classes, those of largest scores; step_size: of the first step, in units of the first-order distance, falling to a hundredth
-    of it; gamma: γ at first, falling to 0.001; start: images known from other attacks, each taken towards its class as one more
-    try, with as many steps on top; seed: unused, nothing is drawn.
-    TypeError or ValueError for bad images, labels, norm or options, or a model that returns NaN.
+    Args:
+        x: (B, C, H, W) in [0, 1].
+        y: (B,).
+        steps: Gradients for each image, shared evenly among the classes tried.
+        targets: How many classes, those of largest scores.
+        step_size: Of the first step, in units of the first-order distance, falling to a hundredth of it.
+        gamma: γ at first, falling to 0.001.
+        start: Images known from other attacks, each taken towards its class as one more try, with as many steps on top.
+        seed: Unused, nothing is drawn.
+
+    Raises:
+        TypeError, ValueError: For bad images, labels, norm or options, or a model that returns NaN.
     """
     geometry = norms.get(norm)
     check_positive(step_size=step_size, gamma=gamma)
@@ -91,7 +98,7 @@ def _climb(
         over, gap, gradient = margin_gradient(model, moved, y, target)
         size, slope = geometry.size(moved - clean), geometry.dual(gradient)
         closer = over & (size < nearest)
-        best = torch.where(norms.per_image(closer | nearest.isinf(), best).bool(), moved, best)
+        best = norms.where(closer | nearest.isinf(), moved, best)
         nearest = torch.where(closer, size, nearest)
         # where the gradient vanishes nothing is known: a radius and a step of zero let the image rest
         far = (gap.abs() / slope).nan_to_num(0.0, posinf=0.0)

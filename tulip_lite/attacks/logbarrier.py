@@ -2,6 +2,8 @@
 
 Among misclassified images u, those where the margin of the scores, m(u) = max_{i≠y} z_i(u) − z_y(u), is positive, it minimises
 
+::
+
     ½ ‖u − x‖² − μ log m(u)
 
 for a falling sequence of multipliers μ: the logarithm keeps u inside, and the multiplier decides how near to the boundary it
@@ -11,11 +13,12 @@ direction s of ∇m; without the box its ε has a closed form: with the distance
 image moves a share of the way to v, and back where it left the misclassified set; the nearest image of its path counts.
 
 Differences from the authors' code:
+
 - The barrier is on scores, theirs on probabilities. Where the softmax saturates, the gradient of theirs vanishes; that of log m
   stays as it is when all scores are multiplied by a number.
 - A step has the scale of the image's own distance, in both norms. Theirs is 0.01 times a gradient: the same for all images, and
   in ℓ∞, where the entries of the distance's gradient share a sum near 1 among the pixels, far too short.
-- ℓ∞ itself is minimised: v has all its pixels at ±ε. Theirs minimises a mean with the weights softmax(500 |u − x|), which at
+- ℓ∞ itself is minimised: v has all its pixels at ±ε. Theirs minimises a mean with the weights softmax(500 ``|u − x|``), which at
   distances around 1/100 lies far below the maximum.
 - The multiplier is μ = τ ‖u − x‖² with the same τ for all images: to first order the relative distance kept from the boundary.
   Theirs is one number for all images, whatever their distance.
@@ -32,6 +35,8 @@ Differences from the authors' code:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +52,8 @@ from tulip_lite.attacks.adversarial import (
     nearer,
     to_boundary,
 )
-from tulip_lite.attacks.pgd import margin_gradient, wrong_classes
+from tulip_lite.attacks.beginnings import noise, phase_one
+from tulip_lite.attacks.margin import margin_gradient, wrong_classes
 from tulip_lite.losses import logit_margin
 from tulip_lite.norms import Norm, per_image
 
@@ -71,10 +77,17 @@ def logbarrier(
 ) -> Adversarial:
     """The nearest misclassified images that the LogBarrier attack finds, with at most outer × inner gradients for each.
 
-    x: (B, C, H, W) in [0, 1]; y: (B,) labels; norm: "l2" or "linf"; outer: outer iterations, of which up to three try one class
-    each; inner: gradients in each; start: images known from other attacks, where the attack begins, and then tries no classes;
-    seed: of the noise that is tried where gradients find no misclassified image.
-    TypeError or ValueError for bad images, labels, norm or options, or a model that returns NaN.
+    Args:
+        x: (B, C, H, W) in [0, 1].
+        y: (B,) labels.
+        norm: ``"l2"`` or ``"linf"``.
+        outer: Outer iterations, of which up to three try one class each.
+        inner: Gradients in each.
+        start: Images known from other attacks, where the attack begins, and then tries no classes.
+        seed: Of the noise that is tried where gradients find no misclassified image.
+
+    Raises:
+        TypeError, ValueError: For bad images, labels, norm or options, or a model that returns NaN.
     """
     geometry = norms.get(norm)
     if outer < 1 or inner < 1:
@@ -82,24 +95,9 @@ def logbarrier(
     with attacking(model, x, y) as (clean, wrong), torch.no_grad():
         known = believed(model, clean, y, start, norm)
         best, nearest = known.x_adv.to(clean, copy=True), known.distance.clone()
-
-        def keep(here: Tensor, images: Tensor, size: Tensor) -> None:
-            closer = size < nearest[here]
-            best[here[closer]], nearest[here[closer]] = images[closer], size[closer]
-
+        keep = partial(_keep, best, nearest)
         tries = wrong_classes(model, clean, y, min(CLASSES, outer)).T
-        cold = (~wrong & nearest.isinf()).nonzero().flatten()
-        first = torch.full_like(nearest[cold], TAUS[0])
-        for target in tries[:, cold] if len(cold) else ():
-            images = clean[cold], y[cold]
-            begin, used = _phase_one(model, *images, target, geometry, inner)
-            keep(cold, *_steps(model, *images, begin, geometry, inner - used, first))
-        lost = (~wrong & nearest.isinf()).nonzero().flatten()
-        if len(lost):
-            begin = _noise(model, clean[lost], y[lost], seed)
-            keep(
-                lost, *_steps(model, clean[lost], y[lost], begin, geometry, torch.zeros_like(lost), first[: len(lost)])
-            )
+        _begin(model, clean, y, wrong, nearest, keep, tries, geometry, inner, seed)
         begins = torch.where(known.distance.isfinite(), 0, len(tries))
         fall = (TAUS[1] / TAUS[0]) ** (1 / max(outer - 1, 1))
         tau = TAUS[0] * fall ** begins.to(clean.dtype)
@@ -117,46 +115,35 @@ def logbarrier(
         return nearer(known, judged(model, clean, y, to_boundary(model, clean, y, best), norm, "logbarrier"))
 
 
-def _phase_one(
-    model: nn.Module, clean: Tensor, y: Tensor, target: Tensor, geometry: Norm, steps: int
-) -> tuple[Tensor, Tensor]:
-    """(images (B, C, H, W), gradients used (B,)): the first misclassified ones, or the last where none was.
-
-    Projected gradient ascent of the score of `target` over that of y. The ball's radius is first that of the linearised boundary,
-    and grows so that the last step could reach the far corner of the box.
-    """
-    u, used = clean.clone(), torch.full_like(y, steps)
-    everywhere = geometry.size(torch.maximum(clean, 1 - clean))
-    left = torch.arange(len(y), device=y.device)
-    radius = growth = everywhere
-    for step in range(steps):
-        over, margin, gradient = margin_gradient(model, u[left], y[left], target[left])
-        used[left[over]] = step + 1
-        if step == 0:
-            first = (-margin / geometry.dual(gradient)).nan_to_num(torch.inf)
-            radius = first.clamp(1e-6 * everywhere, everywhere)
-            growth = (everywhere / radius) ** (1 / max(steps - 1, 1))
-        left, gradient = left[~over], gradient[~over]
-        if not len(left):
-            break
-        x, ball = clean[left], radius[left] * growth[left] ** step
-        ahead = u[left] - x + per_image(ball / 2, x) * geometry.steepest(gradient)
-        u[left] = (x + geometry.project(ahead, ball)).clamp(0, 1)
-    return to_boundary(model, clean, y, u, halvings=6), used
+def _keep(best: Tensor, nearest: Tensor, here: Tensor, images: Tensor, size: Tensor) -> None:
+    """Of the images `here` those that are nearer than what was known."""
+    closer = size < nearest[here]
+    best[here[closer]], nearest[here[closer]] = images[closer], size[closer]
 
 
-def _noise(model: nn.Module, clean: Tensor, y: Tensor, seed: int) -> Tensor:
-    """Each image with the least Gaussian noise, clipped, that the model errs on; with the most of it where it never does."""
-    generator = torch.Generator(clean.device).manual_seed(seed)
-    u, found = clean, torch.zeros_like(y, dtype=torch.bool)
-    for scale in 0.01 * 2.0 ** torch.arange(15):
-        # the same for all images, so that none depends on its batch
-        noise = torch.randn(clean.shape[1:], generator=generator, device=clean.device, dtype=clean.dtype)
-        u = torch.where(per_image(found, u).bool(), u, (clean + scale * noise).clamp(0, 1))
-        found = fooled(model(u), y)
-        if found.all():
-            break
-    return to_boundary(model, clean, y, u, halvings=6)
+def _begin(
+    model: nn.Module,
+    clean: Tensor,
+    y: Tensor,
+    wrong: Tensor,
+    nearest: Tensor,
+    keep: Callable[[Tensor, Tensor, Tensor], None],
+    tries: Tensor,
+    geometry: Norm,
+    inner: int,
+    seed: int,
+) -> None:
+    """A first misclassified image where none is known: towards each class of `tries` (C, B), else in noise."""
+    cold = (~wrong & nearest.isinf()).nonzero().flatten()
+    first = torch.full_like(nearest[cold], TAUS[0])
+    for target in tries[:, cold] if len(cold) else ():
+        images = clean[cold], y[cold]
+        begin, used = phase_one(model, *images, target, geometry, inner)
+        keep(cold, *_steps(model, *images, begin, geometry, inner - used, first))
+    lost = (~wrong & nearest.isinf()).nonzero().flatten()
+    if len(lost):
+        begin = noise(model, clean[lost], y[lost], seed)
+        keep(lost, *_steps(model, clean[lost], y[lost], begin, geometry, torch.zeros_like(lost), first[: len(lost)]))
 
 
 def _steps(

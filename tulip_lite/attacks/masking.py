@@ -12,19 +12,20 @@ expected.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 
 import torch
-from scipy.stats import binomtest
 from torch import Tensor, nn
 
 from tulip_lite import losses, norms
-from tulip_lite.attacks import library
 from tulip_lite.attacks.adversarial import attacking, fooled, judged, nearer, to_boundary
+from tulip_lite.attacks.diagnosis import Check, Diagnosis
+from tulip_lite.attacks.diagnosis import table as table
+from tulip_lite.attacks.others import foolbox
 from tulip_lite.attacks.pgd import pgd
 from tulip_lite.checks import check_positive
+from tulip_lite.gradients import value_and_gradient
 
 # those at which robustness on CIFAR-10 is customarily claimed
 RADII = {"l2": 0.5, "linf": 8 / 255}
@@ -32,74 +33,6 @@ RADII = {"l2": 0.5, "linf": 8 / 255}
 LITTLE = 0.05
 # of the radius
 FRACTIONS = (0.25, 0.5, 1.0, 2.0)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One sign of gradient masking. measured: what the `count` of `of` images are; expected: in words; limit: the share above
-    which the check fires, unless it may be by chance."""
-
-    name: str
-    measured: str
-    count: int
-    of: int
-    expected: str
-    limit: float
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the share, Clopper-Pearson; (0, 1) where there was nothing to count."""
-        return tuple(binomtest(self.count, self.of).proportion_ci()) if self.of else (0.0, 1.0)
-
-    @property
-    def fires(self) -> bool:
-        """Whether the share exceeds the limit by more than chance."""
-        return bool(self.interval[0] > self.limit)
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """The checks of one network. images: those it recognises, on which everything was measured; error: share of them that the
-    attack fools within `radius`, in [0, 1]. Printed, it is a table in Markdown."""
-
-    checks: tuple[Check, ...]
-    norm: str
-    radius: float
-    images: int
-    error: float
-
-    @property
-    def fired(self) -> tuple[str, ...]:
-        """The names of the checks that fired, in order; () where the attack shows no sign of masking."""
-        return tuple(check.name for check in self.checks if check.fires)
-
-    def __str__(self) -> str:
-        return table({"measured": self})
-
-
-def table(diagnoses: Mapping[str, Diagnosis]) -> str:
-    """A row a check for gradient masking, a column a diagnosed network: how many images, their share's 95 % interval, verdict.
-
-    diagnoses: {heading: `diagnose(…)`}. Below it, what was attacked. ValueError for none.
-    """
-    if not diagnoses:
-        raise ValueError("there are no diagnoses to show")
-    rows = [
-        "| check | images counted | expected |" + "".join(f" {name} |" for name in diagnoses),
-        "| --- | --- | --- |" + " --- |" * len(diagnoses),
-    ]
-    for checks in zip(*(diagnosis.checks for diagnosis in diagnoses.values()), strict=True):
-        cells = [checks[0].name, checks[0].measured, checks[0].expected]
-        for check in checks:
-            low, high = check.interval
-            verdict = "**fires**" if check.fires else "passes"
-            cells.append(f"{check.count} of {check.of} ({100 * low:.0f} to {100 * high:.0f} %): {verdict}")
-        rows.append("| " + " | ".join(cells) + " |")
-    attacked = [
-        f"{name}: {d.images} images, {d.error:.0%} of them fooled within {d.norm} {d.radius:.3g}"
-        for name, d in diagnoses.items()
-    ]
-    return "\n".join([*rows, "", "; ".join(attacked) + ". In brackets the 95 % interval of the share."])
 
 
 def diagnose(
@@ -115,14 +48,23 @@ def diagnose(
 ) -> Diagnosis:
     """Looks for signs that `attack` does not see the adversarial images of `model`.
 
-    x: (B, C, H, W) in [0, 1]; y: (B,); norm: "l2" or "linf", of the perturbation; radius: where robustness is claimed, pixel
-    units, by default `RADII[norm]`; attack: what is checked, called like `pgd` and following the gradient of the cross-entropy;
-    surrogate: another network of these classes. What fools it is tried on the model, which takes less time and, where the two
-    are alike, finds more than the decision-based attack that is run without one (about a second an image).
-    Images that the model misclassifies are left out. ValueError or TypeError for bad images, labels, norm or radius, a model
-    that returns NaN, or one that recognises no image; ImportError without foolbox.
+    Images that the model misclassifies are left out.
+
+    Args:
+        x: (B, C, H, W) in [0, 1].
+        y: (B,).
+        norm: ``"l2"`` or ``"linf"``, of the perturbation.
+        radius: Where robustness is claimed, pixel units, by default `RADII[norm]`.
+        attack: What is checked, called like `pgd` and following the gradient of the cross-entropy.
+        surrogate: Another network of these classes. What fools it is tried on the model, which takes less time and, where
+            the two are alike, finds more than the decision-based attack that is run without one (about a second an image).
+
+    Raises:
+        ValueError, TypeError: For bad images, labels, norm or radius, a model that returns NaN, or one that recognises no
+            image.
+        ImportError: Without foolbox.
     """
-    size = norms.get(norm).size
+    norms.get(norm)
     radius = RADII[norm] if radius is None else radius
     check_positive(radius=radius)
     with attacking(model, x, y) as (clean, wrong):
@@ -132,45 +74,61 @@ def diagnose(
             )
         x, y = clean[~wrong], y[~wrong]
 
-        def attacked(x: Tensor, y: Tensor, radius: float | Tensor, *, model=model, target=None, **options) -> Tensor:
-            start = torch.Generator(x.device).manual_seed(seed)
-            return attack(model, x, y if target is None else target, norm, radius, generator=start, **options)
-
-        zero = _gradient(model, x, y).flatten(1).abs().amax(1) == 0
-        # the ball of this radius holds every image. From the clean one: a random start in so large a ball is noise, and that
-        # fools networks without any gradient
-        everywhere = size(torch.maximum(x, 1 - x))
-        unbounded = fooled(model(attacked(x, y, everywhere, steps=50, random_start=False)), y)
-        reached = [model(attacked(x, y, fraction * radius)) for fraction in FRACTIONS]
-        heights = torch.stack([losses.cross_entropy(logits, y) for logits in reached])
-        within = fooled(reached[FRACTIONS.index(1)], y)
-        left, labels = x[~within], y[~within]
-
-        def newly(**options) -> int:
-            return int(fooled(model(attacked(left, labels, radius, **options)), labels).sum()) if len(left) else 0
-
-        black = _black_box(model, x, y, norm, radius, surrogate, attacked, seed)
-        never = partial(Check, of=len(x), expected="none", limit=0)
-        rarely = partial(Check, of=len(x), expected=f"at most {LITTLE:.0%} of all", limit=LITTLE)
-        flat = (heights.diff(dim=0) <= 0).any(0)
-        on_margin = newly(model=_OnMargin(model, labels), target=torch.zeros_like(labels))
-        checks = (
-            never("zero gradients", "whose gradient is zero in every pixel", int(zero.sum())),
-            never("unbounded attack", "not fooled within any radius", int((~unbounded).sum())),
-            rarely("loss against radius", "where a larger radius reaches no larger loss", int(flat.sum())),
-            rarely("restarts", "fooled only with 5 restarts", newly(restarts=5)),
-            rarely("more steps", "fooled only with 100 steps", newly(steps=100)),
-            rarely("logit margin", "fooled only on the logit margin", on_margin),
-            Check(
-                "black box",
-                "fooled only without gradients, of those fooled either only with or only without",
-                int((black & ~within).sum()),
-                int((black ^ within).sum()),
-                "at most half",
-                0.5,
-            ),
-        )
+        checks, within = _checks(model, x, y, norm, radius, attack, surrogate, seed)
     return Diagnosis(checks, norm, radius, len(x), within.float().mean().item())
+
+
+def _checks(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    norm: str,
+    radius: float,
+    attack: Callable[..., Tensor],
+    surrogate: nn.Module | None,
+    seed: int,
+) -> tuple[tuple[Check, ...], Tensor]:
+    """The checks on images that the model recognises, and where (B,) the attack fools it within the radius."""
+
+    def attacked(x: Tensor, y: Tensor, radius: float | Tensor, *, model=model, target=None, **options) -> Tensor:
+        start = torch.Generator(x.device).manual_seed(seed)
+        return attack(model, x, y if target is None else target, norm, radius, generator=start, **options)
+
+    zero = value_and_gradient(losses.of(model, losses.cross_entropy), x, y)[1].flatten(1).abs().amax(1) == 0
+    # the ball of this radius holds every image. From the clean one: a random start in so large a ball is noise, and that
+    # fools networks without any gradient
+    everywhere = norms.get(norm).size(torch.maximum(x, 1 - x))
+    unbounded = fooled(model(attacked(x, y, everywhere, steps=50, random_start=False)), y)
+    reached = [model(attacked(x, y, fraction * radius)) for fraction in FRACTIONS]
+    heights = torch.stack([losses.cross_entropy(logits, y) for logits in reached])
+    within = fooled(reached[FRACTIONS.index(1)], y)
+    left, labels = x[~within], y[~within]
+
+    def newly(**options) -> int:
+        return int(fooled(model(attacked(left, labels, radius, **options)), labels).sum()) if len(left) else 0
+
+    black = _black_box(model, x, y, norm, radius, surrogate, attacked, seed)
+    never = partial(Check, of=len(x), expected="none", limit=0)
+    rarely = partial(Check, of=len(x), expected=f"at most {LITTLE:.0%} of all", limit=LITTLE)
+    flat = (heights.diff(dim=0) <= 0).any(0)
+    on_margin = newly(model=_OnMargin(model, labels), target=torch.zeros_like(labels))
+    checks = (
+        never("zero gradients", "whose gradient is zero in every pixel", int(zero.sum())),
+        never("unbounded attack", "not fooled within any radius", int((~unbounded).sum())),
+        rarely("loss against radius", "where a larger radius reaches no larger loss", int(flat.sum())),
+        rarely("restarts", "fooled only with 5 restarts", newly(restarts=5)),
+        rarely("more steps", "fooled only with 100 steps", newly(steps=100)),
+        rarely("logit margin", "fooled only on the logit margin", on_margin),
+        Check(
+            "black box",
+            "fooled only without gradients, of those fooled either only with or only without",
+            int((black & ~within).sum()),
+            int((black ^ within).sum()),
+            "at most half",
+            0.5,
+        ),
+    )
+    return checks, within
 
 
 class _OnMargin(nn.Module):
@@ -190,12 +148,6 @@ class _OnMargin(nn.Module):
         return torch.stack([torch.zeros_like(margin), margin], 1)
 
 
-def _gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        return torch.autograd.grad(losses.cross_entropy(model(x), y).sum(), x)[0]
-
-
 def _black_box(
     model: nn.Module,
     x: Tensor,
@@ -213,7 +165,7 @@ def _black_box(
     """
     found = judged(model, x, y, x, norm, "")
     if surrogate is None:
-        found = library.run("hopskipjump", model, x, y, norm, seed=seed, steps=8)
+        found = foolbox.run("hopskipjump", model, x, y, norm, seed=seed, steps=8)
     else:
         for factor in (1, 2, 4):
             carried = attacked(x, y, factor * radius, model=surrogate, random_start=False)

@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from tulip_lite import losses, norms
-from tulip_lite.attacks.adversarial import Adversarial, attacking, believed, fooled, judged, nearer, to_boundary
+from tulip_lite.attacks.adversarial import Adversarial, attacking, believed, judged, nearer, to_boundary
+from tulip_lite.attacks.margin import margin_gradient
 from tulip_lite.checks import check_images, check_labels, check_logits, check_positive
+from tulip_lite.gradients import with_gradient
 from tulip_lite.models import evaluating
 
 
@@ -35,12 +37,21 @@ def pgd(
 ) -> Tensor:
     """Images near x on which the cross-entropy is as large as projected gradient ascent can make it.
 
-    x: (B, C, H, W) in [0, 1]; y: (B,) true labels; norm: "l2" or "linf", of the perturbation; radius: a number or (B,),
-    pixel units; step_size: pixel units, by default 2.5 · radius / steps (Madry et al.); restarts: independent runs,
-    of which each image keeps its best; generator: for the random starts, on x's device.
-    Returns x_adv (B, C, H, W), detached, inside [0, 1] and the ball. An image counts as better attacked where it is
-    misclassified, then where its loss is larger; the clean image is among the candidates.
-    ValueError or TypeError for bad images, labels, norm, radius, steps, or a model that returns NaN.
+    Args:
+        x: (B, C, H, W) in [0, 1].
+        y: (B,) true labels.
+        norm: ``"l2"`` or ``"linf"``, of the perturbation.
+        radius: A number or (B,), pixel units.
+        step_size: Pixel units, by default 2.5 · radius / steps (Madry et al.).
+        restarts: Independent runs, of which each image keeps its best.
+        generator: For the random starts, on x's device.
+
+    Returns:
+        x_adv (B, C, H, W), detached, inside [0, 1] and the ball. An image counts as better attacked where it is
+        misclassified, then where its loss is larger; the clean image is among the candidates.
+
+    Raises:
+        ValueError, TypeError: For bad images, labels, norm, radius, steps, or a model that returns NaN.
     """
     geometry = norms.get(norm)
     check_images(x)
@@ -87,7 +98,7 @@ class _Best:
     def _update(self, images: Tensor, logits: Tensor) -> None:
         wrong, loss = self._judge(logits)
         better = (wrong & ~self.wrong) | ((wrong == self.wrong) & (loss > self.loss))
-        self.images = torch.where(norms.per_image(better, images).bool(), images, self.images)
+        self.images = norms.where(better, images, self.images)
         self.wrong = torch.where(better, wrong, self.wrong)
         self.loss = torch.where(better, loss, self.loss)
 
@@ -97,9 +108,12 @@ class _Best:
 
     def ascend(self, images: Tensor) -> Tensor:
         """Judges `images` and returns the gradient of their loss, from one forward pass."""
-        images = images.detach().requires_grad_()
-        logits = self.model(images)
-        (gradient,) = torch.autograd.grad(losses.cross_entropy(logits, self.y).sum(), images)
+
+        def loss(images: Tensor) -> tuple[Tensor, Tensor]:
+            logits = self.model(images)
+            return losses.cross_entropy(logits, self.y), logits
+
+        _, logits, gradient = with_gradient(loss, images)
         self._update(images.detach(), logits)
         return gradient
 
@@ -118,12 +132,19 @@ def smallest_radius(
 ) -> Adversarial:
     """The nearest misclassified images that projected gradient ascent finds, by bisection in the radius of each image.
 
-    x: (B, C, H, W) in [0, 1]; y: (B,); steps: of 2.5 · radius / steps each, within one radius; restarts: runs within one radius,
-    all but the first from random points drawn with `seed`; tolerance: the bracket of the radius is closed when its ends differ
-    by this fraction; start: images known from other attacks.
-    The first radius is the first-order estimate |margin| / ‖∇margin‖_dual, doubled until an image is found, which
-    is then pulled back to the boundary, so that the upper end of a bracket is always a distance at which something was found.
-    TypeError or ValueError for bad images, labels, norm or options, or a model that returns NaN.
+    The first radius is the first-order estimate ``|margin|`` / ‖∇margin‖_dual, doubled until an image is found, which is
+    then pulled back to the boundary, so that the upper end of a bracket is always a distance at which something was found.
+
+    Args:
+        x: (B, C, H, W) in [0, 1].
+        y: (B,).
+        steps: Of 2.5 · radius / steps each, within one radius.
+        restarts: Runs within one radius, all but the first from random points drawn with `seed`.
+        tolerance: The bracket of the radius is closed when its ends differ by this fraction.
+        start: Images known from other attacks.
+
+    Raises:
+        TypeError, ValueError: For bad images, labels, norm or options, or a model that returns NaN.
     """
     geometry = norms.get(norm)
     check_positive(tolerance=tolerance)
@@ -141,19 +162,7 @@ def smallest_radius(
             radius[left] = 1.01 * _first_order(model, clean[left], y[left], geometry)
         radius = torch.where(high.isfinite(), high / 2, radius.clamp(everywhere / 2**12, everywhere))
         while len(left):
-            found = torch.zeros_like(wrong)
-            for restart in range(restarts):
-                todo = left[~found[left]]
-                if not len(todo):
-                    break
-                begin = clean[todo] + geometry.random(clean[todo], radius[todo], generator) if restart else best[todo]
-                over, moved = _within(model, clean[todo], y[todo], geometry, radius[todo], steps, begin)
-                found[todo] = over
-                hit = todo[over]
-                moved = to_boundary(model, clean[hit], y[hit], moved[over], halvings=6)
-                distance = geometry.size(moved - clean[hit])
-                closer = distance < high[hit]
-                best[hit[closer]], high[hit[closer]] = moved[closer], distance[closer]
+            found = _tried(model, clean, y, geometry, radius, steps, restarts, left, best, high, generator)
             missed = left[~found[left]]
             low[missed] = radius[missed]
             # an image that was found nearer than a radius where nothing was closes its bracket, too
@@ -162,6 +171,36 @@ def smallest_radius(
             left = left[~ended[left]]
         # in the whole batch scores round otherwise than in its parts: what fooled there by a hair is pushed out again
         return nearer(known, judged(model, clean, y, to_boundary(model, clean, y, best), norm, "pgd"))
+
+
+def _tried(
+    model: nn.Module,
+    clean: Tensor,
+    y: Tensor,
+    geometry: norms.Norm,
+    radius: Tensor,
+    steps: int,
+    restarts: int,
+    left: Tensor,
+    best: Tensor,
+    high: Tensor,
+    generator: torch.Generator,
+) -> Tensor:
+    """Where (B,) the images `left` were fooled within their radii; what is nearer goes into `best` and its distance `high`."""
+    found = torch.zeros_like(high, dtype=torch.bool)
+    for restart in range(restarts):
+        todo = left[~found[left]]
+        if not len(todo):
+            break
+        begin = clean[todo] + geometry.random(clean[todo], radius[todo], generator) if restart else best[todo]
+        over, moved = _within(model, clean[todo], y[todo], geometry, radius[todo], steps, begin)
+        found[todo] = over
+        hit = todo[over]
+        moved = to_boundary(model, clean[hit], y[hit], moved[over], halvings=6)
+        distance = geometry.size(moved - clean[hit])
+        closer = distance < high[hit]
+        best[hit[closer]], high[hit[closer]] = moved[closer], distance[closer]
+    return found
 
 
 def _first_order(model: nn.Module, clean: Tensor, y: Tensor, geometry: norms.Norm) -> Tensor:
@@ -185,26 +224,3 @@ def _within(
             return found, images
         ahead = moved + norms.per_image(2.5 * radius[left] / steps, moved) * geometry.steepest(gradient)
         moved = (clean[left] + geometry.project(ahead - clean[left], radius[left])).clamp(0, 1)
-
-
-def margin_gradient(
-    model: nn.Module, images: Tensor, y: Tensor, target: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Where (B,) the images fool the model; by how much (B,) the score of `target` (B,), or of the leading wrong class, exceeds
-    that of y; and the gradient (B, C, H, W) of that margin. One forward and one backward pass, in the model's own mode."""
-    with torch.enable_grad():
-        images = images.detach().requires_grad_()
-        scores = model(images)
-        if target is None:
-            margin = losses.logit_margin(scores, y)
-        else:
-            margin = (scores.gather(1, target[:, None]) - scores.gather(1, y[:, None])).flatten()
-        (gradient,) = torch.autograd.grad(margin.sum(), images)
-    return fooled(scores.detach(), y), margin.detach(), gradient
-
-
-def wrong_classes(model: nn.Module, images: Tensor, y: Tensor, count: int) -> Tensor:
-    """The `count` wrong classes of largest scores for each image, (B, count), or as many as there are."""
-    with torch.no_grad():
-        scores = model(images).scatter(1, y[:, None], -torch.inf)
-    return scores.topk(min(count, scores.shape[1] - 1), 1).indices

@@ -8,16 +8,21 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tulip_lite import norms
-from tulip_lite.attacks import library
 from tulip_lite.attacks.adversarial import CLEAN, Adversarial
 from tulip_lite.attacks.fmn import fmn
 from tulip_lite.attacks.logbarrier import logbarrier
+from tulip_lite.attacks.others import foolbox
 from tulip_lite.attacks.pgd import smallest_radius
 
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack by name. run: `(model, x, y, norm, *, start, seed, **options) -> Adversarial`; norms: those it works in."""
+    """An attack by name.
+
+    Attributes:
+        run: `(model, x, y, norm, *, start, seed, **options) -> Adversarial`.
+        norms: Those it works in.
+    """
 
     run: Callable[..., Adversarial]
     norms: tuple[str, ...] = tuple(norms.NORMS)
@@ -39,7 +44,7 @@ ATTACKS: dict[str, Attack] = {
     "pgd": Attack(smallest_radius),
     "fmn": Attack(fmn),
     "logbarrier": Attack(logbarrier),
-} | {f"foolbox {name}": Attack(partial(library.run, name), attack.norms) for name, attack in library.ATTACKS.items()}
+} | {f"foolbox {name}": Attack(partial(foolbox.run, name), attack.norms) for name, attack in foolbox.ATTACKS.items()}
 
 # a short LogBarrier first: where gradients vanish it tries noise, and what it finds is one more beginning for FMN
 _QUICK = (Stage("logbarrier", {"outer": 3, "inner": 8}), Stage("fmn", {"steps": 100}))
@@ -74,8 +79,12 @@ SUITES: dict[str, dict[str, tuple[Stage, ...]]] = {
 
 
 def stages_of(suite: str | Sequence[Stage], norm: str) -> tuple[Stage, ...]:
-    """The stages of a suite, by name or as given. ValueError, naming the choices, for unknown names, an attack that does not
-    work in `norm`, no stages, or two of one name."""
+    """The stages of a suite, by name or as given.
+
+    Raises:
+        ValueError: Naming the choices, for unknown names, an attack that does not work in `norm`, no stages, or two of one
+            name.
+    """
     norms.get(norm)
     if isinstance(suite, str):
         if suite not in SUITES:

@@ -17,28 +17,61 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from tulip_lite import fingerprints
 from tulip_lite.attacks.adversarial import CLEAN, Adversarial, attacking, judged, nearer
 from tulip_lite.attacks.stages import ATTACKS, SUITES, Attack, Stage, stages_of
-from tulip_lite.attacks.suite_store import Store
 from tulip_lite.checks import check_images
+from tulip_lite.storage import fingerprints
+from tulip_lite.storage.unfinished import Batches
 
 __all__ = ["ATTACKS", "SUITES", "Attack", "Report", "Stage", "run", "smallest", "stages_of"]
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a suite found. best: for each image the nearest of all; its `attack` names the stage that found it.
-    distances: stage -> (N,), ∞ where it failed; where attacks help each other, of the nearest image found by then.
-    seconds: stage -> wall time."""
+    """What a suite found.
+
+    Attributes:
+        best: For each image the nearest of all; its `attack` names the stage that found it.
+        distances: Stage -> (N,), ∞ where it failed; where attacks help each other, of the nearest image found by then.
+        seconds: Stage -> wall time.
+    """
 
     best: Adversarial
     distances: dict[str, Tensor]
     seconds: dict[str, float]
 
     def wins(self) -> dict[str, int]:
-        """How many images each stage found the nearest adversarial image of; "clean": wrong unperturbed, "": never fooled."""
+        """Of how many images each stage found the nearest; ``"clean"``: wrong unperturbed, ``""``: never fooled."""
         return {name: self.best.attack.count(name) for name in (*self.distances, CLEAN, "")}
+
+
+class Store(Batches):
+    """The finished batches of a suite's run on disk."""
+
+    def put(self, batch: int, report: Report) -> None:
+        """Writes what was found for a batch, whole or not at all.
+
+        Raises:
+            OSError: Saying what to do, where that is impossible.
+        """
+        columns = {"x_adv": report.best.x_adv, "distance": report.best.distance}
+        columns |= {f"distance/{name}": values for name, values in report.distances.items()}
+        self.save(batch, columns, attack=report.best.attack, seconds=report.seconds)
+
+    def taken(self, device: torch.device) -> dict[int, Report]:
+        """What `put` was given, batch by batch, on `device`.
+
+        Raises:
+            ValueError: As from `finished`.
+        """
+        found = {}
+        for batch, (columns, about) in self.finished().items():
+            columns = {name: column.to(device) for name, column in columns.items()}
+            best = Adversarial(columns["x_adv"], columns["distance"], tuple(about["attack"]))
+            # in the order of the stages, which a file of tensors does not keep
+            distances = {name: columns[f"distance/{name}"] for name in about["seconds"]}
+            found[batch] = Report(best, distances, about["seconds"])
+        return found
 
 
 def smallest(model: nn.Module, x: Tensor, y: Tensor, norm: str = "l2", suite: str | Sequence[Stage] = "quick", **how):
@@ -61,11 +94,21 @@ def run(
 ) -> Report:
     """Attacks every image with every stage of a suite.
 
-    x: (N, C, H, W) in [0, 1]; y: (N,); norm: "l2" or "linf"; suite: a name in SUITES or stages; warm: each stage begins at the
-    nearest image found so far (else it stands alone, and its distances are its own); seed: with the batch and the stage's name
-    it decides every random number; folder: each finished batch is written there, and a run that was stopped goes on.
-    Returns a `Report` on x's device, in x's type. ValueError or TypeError for bad images, labels, norm, suite or model,
-    ValueError where the folder belongs to another run (it is left alone).
+    Args:
+        x: (N, C, H, W) in [0, 1].
+        y: (N,).
+        norm: ``"l2"`` or ``"linf"``.
+        suite: A name in SUITES or stages.
+        warm: Each stage begins at the nearest image found so far (else it stands alone, and its distances are its own).
+        seed: With the batch and the stage's name it decides every random number.
+        folder: Each finished batch is written there, and a run that was stopped goes on.
+
+    Returns:
+        A `Report` on x's device, in x's type.
+
+    Raises:
+        ValueError, TypeError: For bad images, labels, norm, suite or model.
+        ValueError: Where the folder belongs to another run (it is left alone).
     """
     stages = stages_of(suite, norm)
     if batch_size < 1 or seed < 0:
@@ -77,14 +120,14 @@ def run(
     # before any attack: a bad label in the last batch is not to be found out after an hour
     unperturbed = [_unperturbed(model, *batch, norm) for batch in batches]
     store = Store(folder, _identity(model, x, y, norm, stages, warm, batch_size, seed)) if folder is not None else None
-    parts = {i: Report(*found) for i, found in store.taken(x.device).items()} if store else {}
+    parts = store.taken(x.device) if store else {}
     with tqdm(total=len(batches) * len(stages), disable=not progress, unit="attack") as bar:
         bar.update(len(parts) * len(stages))
         for i, batch in enumerate(batches):
             if i not in parts:
                 parts[i] = _attack(model, *batch, norm, stages, warm, (seed, i), unperturbed[i], bar)
                 if store:
-                    store.put(i, parts[i].best, parts[i].distances, parts[i].seconds)
+                    store.put(i, parts[i])
     return _joined([parts[i] for i in range(len(batches))])
 
 

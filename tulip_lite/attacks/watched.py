@@ -17,9 +17,11 @@ from tulip_lite import losses, norms
 class Path(NamedTuple):
     """What the network was shown, in order. All (T,), one entry for each image of each call.
 
-    distance: norm of the shown image minus the clean one, pixel units; margin: its `losses.logit_margin`, positive where
-    it is misclassified; loss: its cross-entropy; tracked: whether a gradient could be asked for: true of an attack's steps, false
-    of what it only tries.
+    Attributes:
+        distance: Norm of the shown image minus the clean one, pixel units.
+        margin: Its `losses.logit_margin`, positive where it is misclassified.
+        loss: Its cross-entropy.
+        tracked: Whether a gradient could be asked for: true of an attack's steps, false of what it only tries.
     """
 
     distance: Tensor
@@ -35,9 +37,12 @@ class Path(NamedTuple):
 class Watched(nn.Module):
     """A model that notes what it is asked. It answers like `model`, and gradients flow through it.
 
-    clean (1, C, H, W), y (1,) and norm: one image under attack, whose `path` is to be noted; without it there are only counts.
-    passes: images that went through the network so far; gradients: those of them through which a gradient went back.
-    ValueError for an unknown norm, or more than one image: nobody could tell whose way it is.
+    clean (1, C, H, W), y (1,) and norm: one image under attack, whose `path` is to be noted; without it there are only
+    counts. passes: images that went through the network so far; gradients: those of them through which a gradient went
+    back.
+
+    Raises:
+        ValueError: For an unknown norm, or more than one image: nobody could tell whose way it is.
     """
 
     def __init__(self, model: nn.Module, clean: Tensor | None = None, y: Tensor | None = None, norm: str = "l2"):
@@ -69,7 +74,11 @@ class Watched(nn.Module):
         self._steps.append(Path(self.size(x - self.clean), margin, loss, torch.full_like(y, tracked, dtype=torch.bool)))
 
     def path(self) -> Path:
-        """What the network was shown so far. ValueError where no image was named, or nothing was shown yet."""
+        """What the network was shown so far.
+
+        Raises:
+            ValueError: Where no image was named, or nothing was shown yet.
+        """
         if not self._steps:
             raise ValueError("no path: name the clean image, Watched(model, x, y, norm), and attack it first")
         return Path(*(torch.cat(column) for column in zip(*self._steps, strict=True)))

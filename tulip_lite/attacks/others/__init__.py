@@ -1,0 +1,1 @@
+"""Attacks of others, each behind a wrapper that believes nothing it did not recompute."""

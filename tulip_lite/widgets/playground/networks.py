@@ -1,0 +1,94 @@
+"""The playground's networks 2 → H → H → 2 in float64: made, trained and measured.
+
+The same mathematics is in `network.mjs` and `maths.mjs` and agrees with this to 1e-5 (tests/widgets/test_playground.py).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tulip_lite import activations, losses
+from tulip_lite.objectives import GradientPenalty
+from tulip_lite.widgets.playground.data import EDGE, tensors
+
+HIDDEN = 12
+# gradient descent on all points at once: deterministic, so that Python and the browser take the same steps. The longest step
+# is bounded because the penalised loss has cliffs; without it some λ ≥ 0.3 diverge
+TRAINING = {"rate": 0.05, "momentum": 0.9, "clip": 1.0, "h": 0.01, "steps": 600}
+ACTIVATIONS = ("relu", "smooth-relu")
+
+
+def network(weights: list[float], activation: str) -> nn.Sequential:
+    """The network 2 → H → H → 2 in float64 with these weights.
+
+    Args:
+        weights: flat, in torch's order.
+        activation: a name in `ACTIVATIONS`.
+
+    Raises:
+        ValueError: the weights fit no such network.
+    """
+    hidden = round((len(weights) + 7) ** 0.5 - 3)
+    act = activations.get(activation)
+    with torch.random.fork_rng(devices=[]):  # torch draws weights, which are replaced below
+        model = nn.Sequential(
+            nn.Linear(2, hidden), act(), nn.Linear(hidden, hidden), act(), nn.Linear(hidden, 2)
+        ).double()
+    if sum(p.numel() for p in model.parameters()) != len(weights):
+        raise ValueError(f"{len(weights)} weights fit no network 2 → H → H → 2, which has H² + 6H + 2 of them")
+    nn.utils.vector_to_parameters(torch.tensor(weights, dtype=torch.float64), model.parameters())
+    return model
+
+
+def flat(model: nn.Module) -> list[float]:
+    """All weights in one list, as `network` takes them."""
+    return nn.utils.parameters_to_vector(model.parameters()).tolist()
+
+
+def initial_weights(seed: int = 2, hidden: int = HIDDEN) -> list[float]:
+    """Weights to start from: normal with variance 2/inputs and biases uniform in ±1, so that the kinks lie among the points."""
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they were
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Linear(2, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, 2))
+        for layer in model[:2]:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.uniform_(layer.bias, -1, 1)
+    return [round(w, 6) for w in flat(model)]
+
+
+def train(model: nn.Module, data: list[list[float]], lam: float, steps: int) -> None:
+    """Gradient descent with momentum on all points at once, on eq. (8) by finite difference, with the settings `TRAINING`.
+
+    Args:
+        model: changed in place.
+        data: [x, y, label] each.
+        lam: λ ≥ 0 of eq. (8), with the factor ½.
+        steps: how many.
+    """
+    x, y = tensors(data)
+    objective = GradientPenalty("l2", lam, "finite-difference", TRAINING["h"])
+    optimizer = torch.optim.SGD(model.parameters(), TRAINING["rate"], TRAINING["momentum"])
+    for _ in range(steps):
+        optimizer.zero_grad()
+        objective(model, x, y).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), TRAINING["clip"])
+        optimizer.step()
+
+
+def margin_derivatives(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The margin (B,), its gradient (B, 2) and its Hessian (B, 2, 2) in the input x (B, 2), for labels y (B,)."""
+    x = x.detach().requires_grad_()
+    margin = losses.margin(model(x), y)
+    (gradient,) = torch.autograd.grad(margin.sum(), x, create_graph=True)
+    rows = [torch.autograd.grad(gradient[:, k].sum(), x, retain_graph=True)[0] for k in range(2)]
+    return margin.detach(), gradient.detach(), torch.stack(rows, 1)
+
+
+def constants(model: nn.Module, x: Tensor, nodes: int = 33) -> tuple[float, float]:
+    """L and C of the margin as maxima over a grid of the picture and the points x (B, 2); C over both labels. Estimates."""
+    side = torch.linspace(-EDGE, EDGE, nodes, dtype=torch.float64)
+    where = torch.cat([torch.cartesian_prod(side, side), x])
+    _, gradient, hessian = margin_derivatives(model, where, torch.zeros(len(where), dtype=torch.long))
+    # the margin of the other label is the negative: its largest eigenvalue is minus the smallest one here
+    return gradient.norm(dim=1).max().item(), torch.linalg.eigvalsh(hessian).abs().max().item()

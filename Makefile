@@ -45,9 +45,11 @@ notebooks: .venv/ready ## execute the chapters in place, on the sample, and stor
 	TULIP_DATA=sample $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.timeout=1200 --ExecutePreprocessor.record_timing=False $(CHAPTERS)
 
-lint: .venv/ready ## check format and style of package, tests, scripts and chapters
+lint: .venv/ready ## check format, style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/mypy
 
 format: .venv/ready ## repair format and style where a tool can
 	$(BIN)/ruff format .
@@ -57,7 +59,7 @@ screenshot: $(SITE) ## take the picture of the book that the README shows
 	$(BIN)/python scripts/screenshot.py
 
 clean: ## remove the built book, the fetched assets and the caches
-	rm -rf _build vendor node_modules .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build vendor node_modules .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -print | xargs rm -rf
 	@echo 'The Python packages stay in .venv/; rm -rf .venv removes them too.'
 

@@ -67,7 +67,9 @@ def test_train_measures_and_stores_a_network_and_a_second_call_goes_on(tmp_path,
     arguments = {"profile": profile, "source": str(tmp_path / "two"), "device": "cpu", "runs": tmp_path / "runs"}
 
     with pytest.MonkeyPatch.context() as tight:
-        tight.setattr("tulip_lite.results.networks.os.replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left")))
+        tight.setattr(
+            "tulip_lite.results.networks.os.replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left"))
+        )
         with pytest.raises(OSError, match=r"(cannot write|No space left)"):
             train.run(recipe, **arguments)
     assert not list(tmp_path.glob("results/pocket/*"))

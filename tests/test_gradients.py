@@ -29,7 +29,9 @@ def test_a_tiny_direction_is_a_direction_and_nan_is_none(linear):
     x, y = torch.rand(2, 3, 4, 4), torch.tensor([0, 1])
     loss = losses.of(linear, lambda logits, y: logits[:, 0])
     distances, d = torch.tensor([0.0, 0.5]), linear.weight.detach().expand(2, 3, 4, 4)
-    torch.testing.assert_close(gradients.along(loss, x, y, 1e-30 * d, distances), gradients.along(loss, x, y, d, distances))
+    torch.testing.assert_close(
+        gradients.along(loss, x, y, 1e-30 * d, distances), gradients.along(loss, x, y, d, distances)
+    )
     d = d.clone()
     d[1, 0, 0, 0] = math.nan
     with pytest.raises(ValueError, match="direction at index 1 is zero or NaN"):

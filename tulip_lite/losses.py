@@ -103,7 +103,7 @@ def of(
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """The loss of a network as a function of images: `(x, y) -> loss(model(x), y, **options)`, (B, C, H, W), (B,) -> (B,).
 
-    That is the form which `curvature.hessian_extremes` and `slices` take. The model runs in its own mode: put it in eval mode.
+    That is the form which `curvature.hessian_extremes` and `gradients` take. The model runs in its own mode: put it in eval mode.
     """
     loss = partial(loss, **options)
     return lambda x, y: loss(model(x), y)

@@ -9,7 +9,7 @@ from scipy.stats import beta
 from torch import nn
 
 from tulip_lite import results
-from tulip_lite.data import originals
+from tulip_lite.data.originals import cifar10
 from tulip_lite.attacks import masking
 from tulip_lite.attacks.others import foolbox
 from tulip_lite.attacks.fmn import fmn
@@ -159,7 +159,7 @@ def test_the_model_and_the_caller_s_random_numbers_are_left_as_they_were_and_the
 
 @pytest.fixture(scope="module")
 def originals():
-    return originals.cifar10().tensors()
+    return cifar10().tensors()
 
 
 @pytest.mark.parametrize("name", ["undefended", "undefended-smooth", "squared-l2-0.1", "squared-l2-0.1-smooth"])

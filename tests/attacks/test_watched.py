@@ -4,7 +4,7 @@ from conftest import LinearModel
 from matplotlib import pyplot
 
 from tulip_lite import losses, norms
-from tulip_lite.figures import attacks
+from tulip_lite.figures import attacks as attack_figures
 from tulip_lite.attacks.pgd import pgd
 from tulip_lite.attacks.watched import Path, Watched
 
@@ -74,7 +74,7 @@ def test_a_way_is_drawn_as_it_was_taken():
         torch.tensor([1.0, 2.0, 3.0]), torch.tensor([-1.0, 0.5, 2.0]), torch.tensor([0.1, 0.2, 4.0]), torch.ones(3)
     )
     long = Path(*(torch.arange(70.0) for _ in range(4)))
-    figure = attacks.ways({"short": path, "long": long}, ("distance", "margin"), log=True)
+    figure = attack_figures.ways({"short": path, "long": long}, ("distance", "margin"), log=True)
     first, second = figure.axes
     curve, dots, other = first.lines
     assert list(curve.get_ydata()) == [1, 2, 3] and first.get_yscale() == "log"
@@ -83,4 +83,4 @@ def test_a_way_is_drawn_as_it_was_taken():
     assert list(second.lines[0].get_ydata()) == [-1, 0.5, 2] and second.get_yscale() == "linear"
     pyplot.close(figure)
     with pytest.raises(ValueError, match="no panel 'height': there are 'loss', 'distance', 'margin'"):
-        attacks.ways({"short": path}, ("height",))
+        attack_figures.ways({"short": path}, ("height",))

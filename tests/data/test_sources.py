@@ -13,7 +13,9 @@ from PIL import Image
 from torchvision import datasets
 
 from tulip_lite import data
-from tulip_lite.data import folder
+from tulip_lite.data import folder as image_folder
+from tulip_lite.data import sources
+from tulip_lite.storage import places
 
 
 def test_the_sample_is_balanced_real_and_in_its_documented_form(sample):
@@ -24,7 +26,7 @@ def test_the_sample_is_balanced_real_and_in_its_documented_form(sample):
         x, y = split.tensors()
         assert x.min() == 0 and x.max() == 1 and x.dtype == torch.float32 and y.dtype == torch.int64
         assert torch.equal(x[:, 0], x[:, 1]) and torch.all(x[..., :2] == 0)
-    assert data.SAMPLE.stat().st_size <= 4 * 2**20
+    assert sources.SAMPLE.stat().st_size <= 4 * 2**20
 
 
 def test_no_image_is_in_both_splits(sample):
@@ -34,8 +36,8 @@ def test_no_image_is_in_both_splits(sample):
 
 def test_a_damaged_sample_is_refused(tmp_path, monkeypatch):
     broken = tmp_path / "sample.npz"
-    broken.write_bytes(data.SAMPLE.read_bytes()[:-1])
-    monkeypatch.setattr(data, "SAMPLE", broken)
+    broken.write_bytes(sources.SAMPLE.read_bytes()[:-1])
+    monkeypatch.setattr(sources, "SAMPLE", broken)
     with pytest.raises(ValueError, match="checksum.*git checkout"):
         data.load("sample")
     broken.unlink()
@@ -65,7 +67,7 @@ def test_a_subset_is_balanced_and_reproducible(sample):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty data/ and no TULIP_DATA, so that no test depends on what this machine has."""
-    monkeypatch.setattr(data, "FOLDER", tmp_path / "data")
+    monkeypatch.setattr(places, "FOLDER", tmp_path / "data")
     monkeypatch.delenv("TULIP_DATA", raising=False)
     (tmp_path / "data").mkdir()
     return tmp_path
@@ -107,7 +109,7 @@ def test_an_image_folder_is_decoded_exactly_and_once(folder, monkeypatch):
     pixels = torch.from_numpy(np.asarray(Image.open(root / "train" / "dog" / "1.png")).copy())
     assert torch.equal(first.train.images[5], pixels.permute(2, 0, 1))
     assert torch.all(first.train.images[3] == 100)
-    monkeypatch.setattr(folder, "_decode", lambda path: pytest.fail("decoded twice"))
+    monkeypatch.setattr(image_folder, "_decode", lambda path: pytest.fail("decoded twice"))
     assert torch.equal(data.load(root).test.images, first.test.images)
 
 

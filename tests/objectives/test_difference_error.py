@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tulip_lite import norms
-from tulip_lite.objectives.difference_error import ORDERS, UNITS, best_step, directional_derivatives, errors_against_h, slope_in_h, taylor_bound, weight_gradient_errors
+from tulip_lite.objectives.difference_error import (
+    ORDERS,
+    UNITS,
+    best_step,
+    directional_derivatives,
+    errors_against_h,
+    slope_in_h,
+    taylor_bound,
+    weight_gradient_errors,
+)
 from tulip_lite.models import PocketNet
 
 

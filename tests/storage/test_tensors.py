@@ -16,10 +16,10 @@ from tulip_lite.models import PocketNet
 def test_what_is_saved_is_loaded_bit_for_bit(tmp_path):
     model = PocketNet()
     tensors.save(tmp_path / "w.safetensors", model.state_dict(), seed=3, rate=0.1 + 0.2, rows=[{"a": 1}])
-    tensors, about = tensors.load(tmp_path / "w.safetensors")
+    stored, about = tensors.load(tmp_path / "w.safetensors")
     assert about == {"seed": 3, "rate": 0.1 + 0.2, "rows": [{"a": 1}]}
     other = PocketNet()
-    tensors.load_weights(other, tensors, "w")
+    tensors.load_weights(other, stored, "w")
     assert all(torch.equal(a, other.state_dict()[name]) for name, a in model.state_dict().items())
 
 
@@ -100,8 +100,8 @@ def test_a_full_disk_keeps_the_old_file(tmp_path):
 
 FILL_THE_DISK = """
 import resource, signal, sys
-from tulip_lite import checkpoints
 from tulip_lite.models import PocketNet
+from tulip_lite.storage import tensors
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # every write past 200 kB fails, as on a full disk
 try:

@@ -99,7 +99,7 @@ def _in_a_process(folder):
 def test_killed_several_times_it_goes_on_and_ends_bit_for_bit_the_same(tmp_path):
     """SIGKILL, real processes: each lives until so many batches are there, and a moment longer."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tulip_lite.batches"])
+    context.set_forkserver_preload(["tulip_lite.storage.unfinished"])
     folder = tmp_path / "run"
     for batches, moment in ((0, 0.0), (0, 0.02), (3, 0.0), (5, 0.004), (8, 0.008)):
         process = context.Process(target=_in_a_process, args=(folder,))

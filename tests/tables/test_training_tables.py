@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from tulip_lite import objectives, results, tables
+from tulip_lite import recipes, results, tables
 from tulip_lite.objectives.difference_error import DifferenceErrors, best_step, errors_against_h
 from tulip_lite.objectives import GradientPenalty
 
@@ -12,6 +12,17 @@ DERIVED = {"cross-entropy": 3, "finite difference": 7}
 
 def cells(row):
     return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+def test_the_table_holds_the_numbers_of_the_cards():
+    shipped = {name: results.load(name) for name in recipes.SHIPPED}
+    rows = tables.networks(shipped, "linf", 8 / 255).splitlines()
+    for row, (name, result) in zip(rows[2:], shipped.items(), strict=False):
+        assert f"`{name}`" in row and f"{result.card['clean_error']:.1%}" in row
+        assert f"{result.card['pgd']['error']['linf'][-1]:.1%}" in row
+    assert shipped["undefended"].card["data"] in rows[-1]
+    with pytest.raises(ValueError):
+        tables.networks(shipped, "l2", 0.123)
 
 
 def test_costs_are_those_of_the_record():

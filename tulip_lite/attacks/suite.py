@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from tulip_lite.attacks.adversarial import CLEAN, Adversarial, attacking, judged, nearer
-from tulip_lite.attacks.stages import ATTACKS, SUITES, Attack, Stage, stages_of
+from tulip_lite.attacks.stages import ATTACKS, Stage, stages_of
+from tulip_lite.attacks.stages import SUITES as SUITES
+from tulip_lite.attacks.stages import Attack as Attack
 from tulip_lite.checks import check_images
 from tulip_lite.storage import fingerprints
 from tulip_lite.storage.unfinished import Batches
-
-__all__ = ["ATTACKS", "SUITES", "Attack", "Report", "Stage", "run", "smallest", "stages_of"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Report:
 
     Attributes:
         best: For each image the nearest of all; its `attack` names the stage that found it.
-        distances: Stage -> (N,), ∞ where it failed; where attacks help each other, of the nearest image found by then.
-        seconds: Stage -> wall time.
+        distances: stage -> (N,), ∞ where it failed; where attacks help each other, of the nearest image found by then.
+        seconds: stage -> wall time.
     """
 
     best: Adversarial

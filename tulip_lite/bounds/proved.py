@@ -1,7 +1,7 @@
 """A proved local Lipschitz constant of a PocketNet, and the ℓ2 radius that it certifies.
 
 Everything else in the book estimates L. Here is a number that is an upper bound, by this argument. Let f be the difference of two
-logits, g its gradient at x, and let ``|δ|``₂ ≤ R.
+logits, g its gradient at x, and let ``|δ|₂`` ≤ R.
 
 1. *Forward.* A layer with operator norm N lengthens a deviation at most N times, an activation with slopes in [0, 1] not at all,
    and adding the input adds 1: so the pre-activations of layer k move by at most Nₖ ρₖ₋₁ in ℓ2, ρₖ growing from ρ₋₁ = R.
@@ -65,7 +65,7 @@ class Certifier:
         if not isinstance(model, PocketNet):
             raise TypeError(
                 f"the proof follows PocketNet layer by layer, and this is a {type(model).__name__}: use an estimate, "
-                "such as local_constants.ascended, or randomised smoothing"
+                "such as bounds.constants.lipschitz.ascended, or randomised smoothing"
             )
         stem = model.features[0]
         self.smooth = isinstance(stem.activation, SmoothReLU)
@@ -157,7 +157,7 @@ class Certifier:
         that change costs of the squared deviation. In between, the squared change is at most in proportion to the cost."""
         size = a.abs()
         if self.smooth:
-            # near the kink's place |σ″| ≤ 3/2; beyond it a must first come back, see tests/test_certified.py
+            # near the kink's place |σ″| ≤ 3/2; beyond it a must first come back, see tests/bounds/test_proved.py
             slope = (t := (a + 0.5).clamp(0, 1)) * t * (3 - 2 * t)
             most = torch.maximum(slope, 1 - slope) ** 2
             cost = torch.where(size < 0.5, most / 2.25, (size - 0.5 + 8 / 9) ** 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
 
@@ -12,7 +12,7 @@ from tulip_lite import measure, results
 from tulip_lite.attacks import distances
 from tulip_lite.attacks import suite as suites
 from tulip_lite.experiments import setting
-from tulip_lite.experiments.setting import DEVICE, HIDDEN, PROFILE, RECIPE, RUNS, SOURCE, THREADS, Setting
+from tulip_lite.experiments.setting import DEVICE, PROFILE, PROGRESS, RECIPE, ROOT, RUNS, SOURCE, THREADS, Setting
 from tulip_lite.results import attacks as stored
 
 
@@ -30,8 +30,8 @@ def run(
     threads: THREADS = None,
     device: DEVICE = None,
     runs: RUNS = Path("runs"),
-    root: Annotated[Path, HIDDEN] = results.RESULTS,
-    progress: Annotated[bool, HIDDEN] = True,
+    root: ROOT = results.RESULTS,
+    progress: PROGRESS = True,
 ) -> Path:
     """Finds the nearest adversarial images of a trained network; a killed run goes on from its last finished batch.
 

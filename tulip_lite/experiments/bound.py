@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from tulip_lite.checks import check_not_negative
 from tulip_lite.curvature import hessian_extremes
 from tulip_lite.data import Split
 from tulip_lite.experiments import setting
-from tulip_lite.experiments.setting import HIDDEN, PROFILE, RECIPE, RUNS, SOURCE, THREADS, Setting
+from tulip_lite.experiments.setting import PROFILE, PROGRESS, RECIPE, ROOT, RUNS, SOURCE, THREADS, Setting
 from tulip_lite.gradients import gradient_norm
 from tulip_lite.models import evaluating
 from tulip_lite.results import bounds as stored
@@ -40,8 +40,8 @@ def run(
     seed: int = 0,
     threads: THREADS = None,
     runs: RUNS = Path("runs"),
-    root: Annotated[Path, HIDDEN] = results.RESULTS,
-    progress: Annotated[bool, HIDDEN] = True,
+    root: ROOT = results.RESULTS,
+    progress: PROGRESS = True,
 ) -> Path:
     """Measures what the bounds of a trained network need; a killed run goes on from its last finished batch.
 

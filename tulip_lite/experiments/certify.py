@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated
 
 from tulip_lite import results
 from tulip_lite.bounds.smoothing import certify
 from tulip_lite.checks import check_positive
 from tulip_lite.experiments import setting
-from tulip_lite.experiments.setting import DEVICE, HIDDEN, PROFILE, RECIPE, RUNS, SOURCE, THREADS, Setting
+from tulip_lite.experiments.setting import DEVICE, PROFILE, PROGRESS, RECIPE, ROOT, RUNS, SOURCE, THREADS, Setting
 from tulip_lite.results import certificates
 from tulip_lite.results.certificates import Smoothing
 from tulip_lite.storage import fingerprints, unfinished
@@ -25,14 +24,14 @@ def run(
     n0: int = 100,
     n: int = 1000,
     alpha: float = 0.001,
-    source: SOURCE = None,
     seed: int = 0,
     batch_size: int = 10,
-    threads: THREADS = None,
+    source: SOURCE = None,
     device: DEVICE = None,
+    threads: THREADS = None,
     runs: RUNS = Path("runs"),
-    root: Annotated[Path, HIDDEN] = results.RESULTS,
-    progress: Annotated[bool, HIDDEN] = True,
+    root: ROOT = results.RESULTS,
+    progress: PROGRESS = True,
 ) -> Path:
     """Certifies a trained network by randomised smoothing; a killed run goes on from its last finished batch.
 

@@ -46,7 +46,9 @@ SOURCE = Annotated[
 THREADS = Annotated[int | None, Parameter(help="CPU threads; by default as many as there are cores.")]
 DEVICE = Annotated[str | None, Parameter(help="cpu or cuda; by default a GPU if there is one.")]
 RUNS = Annotated[Path, Parameter(help="Folder of unfinished runs.")]
-HIDDEN = Parameter(parse=False)  # an argument that is none of the command line's
+# arguments that are none of the command line's
+ROOT = Annotated[Path, Parameter(parse=False)]
+PROGRESS = Annotated[bool, Parameter(parse=False)]
 POCKET = recipes.PROFILES["pocket"]
 
 

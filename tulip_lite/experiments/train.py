@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import torch
 from torch import nn
@@ -11,7 +10,7 @@ from torch import nn
 from tulip_lite import measure, results
 from tulip_lite.data import Split, originals
 from tulip_lite.experiments import setting
-from tulip_lite.experiments.setting import DEVICE, HIDDEN, PROFILE, RECIPE, RUNS, SOURCE, THREADS
+from tulip_lite.experiments.setting import DEVICE, PROFILE, RECIPE, ROOT, RUNS, SOURCE, THREADS
 from tulip_lite.results import networks, provenance
 from tulip_lite.training import fit
 
@@ -30,7 +29,7 @@ def run(
     threads: THREADS = None,
     device: DEVICE = None,
     runs: RUNS = Path("runs"),
-    root: Annotated[Path, HIDDEN] = results.RESULTS,
+    root: ROOT = results.RESULTS,
 ) -> Path:
     """Trains, measures and stores one network; a killed run goes on from its last finished epoch.
 

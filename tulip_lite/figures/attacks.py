@@ -84,7 +84,7 @@ def error_against_distance(
     """For each attack the share of images it gets misclassified within a distance, in steps, and for all of them together.
 
     Args:
-        distances: Attack -> (N,) of the same N images, pixel units, ∞ where it failed: such an image is in no step, and the
+        distances: attack -> (N,) of the same N images, pixel units, ∞ where it failed: such an image is in no step, and the
             curve ends below 100 %.
         log: The distances logarithmic, for attacks that differ by factors; images wrong unperturbed (distance 0) then lift
             the left end.
@@ -191,7 +191,7 @@ def ways(
     """The way of attacks on one image: what they showed the network, call by call, a panel for each quantity.
 
     Args:
-        paths: Attack -> `watched.Path`.
+        paths: attack -> `watched.Path`.
         panels: Of ``"distance"``, ``"margin"`` and ``"loss"``.
         log: The distances logarithmic. In the first panel dots mark what was misclassified, on paths of at most 60 images;
             in the margin's it lies above the line.

@@ -30,7 +30,7 @@ def against_attacks(lower: Mapping[str, Tensor], distance: Tensor) -> matplotlib
     More than 50 images are drawn as dots and a line.
 
     Args:
-        lower: Name -> bounds (B,).
+        lower: name -> bounds (B,).
         distance: (B,), ℓ2 pixel units. A bound above the distance, which is refuted, gets a ring.
 
     Raises:
@@ -65,8 +65,8 @@ def against_radius(
     """Constants over the radius of the ball for which they were found, both axes logarithmic.
 
     Args:
-        curves: Name -> a constant for each radius.
-        levels: Name -> a constant of all radii, a dashed line.
+        curves: name -> a constant for each radius.
+        levels: name -> a constant of all radii, a dashed line.
 
     Raises:
         ValueError: For more than four of either.
@@ -91,7 +91,7 @@ def accuracy(
     """Shares of images over the ℓ2 radius.
 
     Args:
-        curves: Name -> a share in [0, 1] for each radius.
+        curves: name -> a share in [0, 1] for each radius.
         dashed: Those that an attack measured, which bound the robust accuracy from above; the others bound it from below.
 
     Raises:
@@ -116,7 +116,7 @@ def against_temperature(
     """Curves over the temperature, both axes logarithmic.
 
     Args:
-        track: Name -> one number for each temperature.
+        track: name -> one number for each temperature.
 
     Raises:
         ValueError: For more than four curves.

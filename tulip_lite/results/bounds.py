@@ -20,8 +20,8 @@ class Bounds:
     """What the lower bounds of some test images need.
 
     Attributes:
-        columns: Name -> (N,), those of `measure.steepness` and `local_steepness`, NaN where not measured, `index` (which
-            test images), `label`, `predicted`, `proved` and `proved_lipschitz` (see `certified`).
+        columns: name -> (N,), those of `bounds.columns.steepness` and `local_steepness`, NaN where not measured, `index` (which
+            test images), `label`, `predicted`, `proved` and `proved_lipschitz` (see `bounds.proved`).
         constants: {``"L"``: {``"test"``, ``"training"``}, ``"C"``: …}, the largest over those images; card: provenance,
             seconds.
     """

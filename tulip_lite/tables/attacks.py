@@ -46,8 +46,8 @@ def costs(found: Mapping[str, Tensor], asked: Mapping[str, Cost], norm: str) -> 
     and what it asked for.
 
     Args:
-        found: Attack -> distances (N,) of the same images.
-        asked: Attack -> `Cost`.
+        found: attack -> distances (N,) of the same images.
+        asked: attack -> `Cost`.
 
     Raises:
         ValueError: Where an attack has no cost.
@@ -71,7 +71,7 @@ def suites(found: Mapping[str, Attacks]) -> str:
     """A row a network: clean error, median and mean distance, images not fooled, and who found the nearest image how often.
 
     Args:
-        found: Network -> `results.load_attacks(…)`, all in one norm and of one suite. Below it, what was attacked and with
+        found: network -> `results.load_attacks(…)`, all in one norm and of one suite. Below it, what was attacked and with
             what.
 
     Raises:
@@ -119,11 +119,12 @@ def stages(suites: Mapping[str, Mapping[str, Sequence[Stage]]]) -> str:
 
 
 def compared(record: Mapping) -> str:
-    """A row an attack of a comparison stored by `attack_bench`: median distance, of how many images it found the nearest, what
-    it took.
+    """A row an attack of a stored comparison: median distance, of how many images it found the nearest, what it took.
+
+    Below it, what was attacked and with what.
 
     Args:
-        record: Data/results/bench/attacks.json or logbarrier.json. Below it, what was attacked and with what.
+        record: Of `experiments.comparison`, data/results/bench/attacks.json or logbarrier.json.
     """
     rows = []
     for network, norm, result in _results(record):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from tulip_lite.bounds import columns as names
 from tulip_lite.bounds import kinds as bound_kinds
 from tulip_lite.results.provenance import machine
 from tulip_lite.storage.places import FOLDER
@@ -58,10 +59,10 @@ def regularity(found: Mapping[str, Bounds], paper: Path = PAPER) -> str:
     its log-sum-exp soft version; below ours, the paper's rows for CIFAR-10, whose soft margin is another."""
     rows = []
     for name, bounds in found.items():
-        gradient, cells = bounds.columns["margin_gradient/l2"], [f"`{name}`"]
+        gradient, cells = bounds.columns[names.MARGIN_SLOPE], [f"`{name}`"]
         spectral = None
-        if "curvature/largest" in bounds.columns:
-            spectral = bounds.columns["curvature/largest"].maximum(bounds.columns["curvature/smallest"].abs())
+        if names.CURVATURE_LARGEST in bounds.columns:
+            spectral = bounds.columns[names.CURVATURE_LARGEST].maximum(bounds.columns[names.CURVATURE_SMALLEST].abs())
         for statistic in (Tensor.mean, Tensor.max):
             cells += [
                 f"{statistic(gradient).item():.2f}",

@@ -39,7 +39,7 @@ def costs(record: Mapping, derived: Mapping[str, float], counted: Mapping[str, f
     """A row an objective: the cost of its training step in forward passes as derived and as counted, and in time as measured.
 
     Args:
-        record: Data/results/bench/objectives.json, of `experiments.costs.objectives`; its rows that `derived` and `counted`
+        record: data/results/bench/objectives.json, of `experiments.costs.objectives`; its rows that `derived` and `counted`
             name are shown.
         derived: {row: forward passes}. Times are ratios to the first row's, with their quartiles.
         counted: {row: forward passes}. Times are ratios to the first row's, with their quartiles.

@@ -1,8 +1,9 @@
 """Explorables: figures that compute in the reader's browser, with a kernel (JupyterLab) and without one (the book).
 
-Each has a folder: its state here in Python (`state.py`), its mathematics in an ES module without a page (`maths.mjs`, tested
-under Node and against Python), a view that draws (`view.mjs`), and its picture for readers without scripts (`still.py`). What
-all views share is beside the folders: controls in `kit.mjs`, charts in `chart.mjs`, pictures of bytes in `pixels.mjs`.
+Each has a folder: its state here in Python (`state.py`), its mathematics in an ES module without a page (`maths.mjs`,
+tested under Node and against Python), a view that draws (`view.mjs`), and its picture for readers without scripts
+(`still.py`). What all views share is beside the folders: controls in `kit.mjs`, charts in `chart.mjs`, pictures of bytes in
+`pixels.mjs`.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def joined(path: str) -> str:
     A widget travels as one text, and a page read from a disk may not import files beside it.
 
     Args:
-        path: the module's path below `widgets`, such as "bounds/view.mjs". Inside the text every module goes by that path,
-            and so do the imports, which in the files are relative.
+        path: the module's path below `widgets`, such as "bounds/view.mjs". Inside the text every module goes by that
+            path, and so do the imports, which in the files are relative.
 
     Returns:
         The text of a module whose default export is that of the module at `path`.
@@ -75,8 +76,8 @@ def joined(path: str) -> str:
 class Explorable(anywidget.AnyWidget):
     """An interactive figure. Display one with `figures.show`, which asks for its text alternative and caption.
 
-    Subclasses set `module`, the name of their folder, declare their state as synchronised traits of plain numbers, texts and
-    lists, and draw `still`.
+    Subclasses set `module`, the name of their folder, declare their state as synchronised traits of plain numbers, texts
+    and lists, and draw `still`.
     """
 
     module: ClassVar[str]

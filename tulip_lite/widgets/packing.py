@@ -27,7 +27,10 @@ def packed(*arrays: np.ndarray) -> str:
 
 
 def packed_noise(*arrays: np.ndarray) -> str:
-    """As `packed`, but for bytes in which a repetition is chance: they deflate better when short ones are not looked for."""
+    """As `packed`, but for bytes in which a repetition is chance.
+
+    They deflate better when short repetitions are not looked for.
+    """
     deflate = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_FILTERED)
     stream = deflate.compress(_joined(arrays)) + deflate.flush()
     return base64.b64encode(stream).decode()

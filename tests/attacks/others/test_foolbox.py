@@ -16,7 +16,7 @@ from foolbox.attacks import brendel_bethge
 from torch import nn
 
 from tulip_lite import norms
-from tulip_lite.attacks.others import foolbox
+from tulip_lite.attacks.others import foolbox as wrapper
 from tulip_lite.attacks.adversarial import CLEAN, Adversarial, fooled
 from tulip_lite.attacks.others.autoattack import autoattack
 from tulip_lite.attacks.others.foolbox import ATTACKS, run
@@ -158,8 +158,8 @@ def test_wrong_images_are_not_handed_over(name, norm, monkeypatch):
     found = run(name, model, x, y, norm, **options)
     assert found.distance[1:3].eq(0).all() and torch.equal(found.x_adv[1:3], x[1:3])
     assert found.attack == (name, CLEAN, CLEAN, name, name)
-    handed, real = [], foolbox._piecewise
-    monkeypatch.setattr(foolbox, "_piecewise", lambda *arguments: handed.append(arguments[1]) or real(*arguments))
+    handed, real = [], wrapper._piecewise
+    monkeypatch.setattr(wrapper, "_piecewise", lambda *arguments: handed.append(arguments[1]) or real(*arguments))
     again = run(name, model, x, y, norm, **options)
     assert torch.equal(again.x_adv, found.x_adv)
     assert len(handed) == 1 and torch.equal(handed[0], x[[0, 3, 4]].float())
@@ -329,7 +329,7 @@ def test_leaves_mode_and_weights_as_they_were_also_on_error(name, monkeypatch):
     model.train(), model[1].eval()
     weights = {key: value.clone() for key, value in model.state_dict().items()}
     run(name, model, x, y, "l2", steps=3)
-    monkeypatch.setattr(foolbox, "_piecewise", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(wrapper, "_piecewise", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(name, model, x, y, "l2")
     assert model.training and model[0].training and not model[1].training
@@ -346,7 +346,7 @@ def test_works_where_the_caller_wants_no_gradients():
 
 def test_hopskipjump_steps_as_far_in_a_batch_as_alone():
     model, x, y = linear(0)
-    attack = foolbox._built(foolbox, "hopskipjump", "l2", {})
+    attack = wrapper._built(foolbox, "hopskipjump", "l2", {})
 
     def plane(images):
         return model(images.raw.double())[:, 0] * (1 - 2 * y) < 0
@@ -364,13 +364,13 @@ def test_hopskipjump_steps_as_far_in_a_batch_as_alone():
 
 def test_hopskipjump_holds_no_more_directions_than_fit(monkeypatch):
     """Its last of 64 steps draws 800 directions of 48 pixels for each image."""
-    monkeypatch.setattr(foolbox, "_HELD_PIXELS", 2.5 * 800 * 48)
+    monkeypatch.setattr(wrapper, "_HELD_PIXELS", 2.5 * 800 * 48)
     x = torch.rand(5, 3, 4, 4)
-    assert foolbox._portion("hopskipjump", ATTACKS["hopskipjump"].defaults, x) == 2
-    assert foolbox._portion("boundary", ATTACKS["boundary"].defaults, x) == 5
+    assert wrapper._portion("hopskipjump", ATTACKS["hopskipjump"].defaults, x) == 2
+    assert wrapper._portion("boundary", ATTACKS["boundary"].defaults, x) == 5
     sizes = []
     arguments = (lambda images, *_: sizes.append(len(images)) or 2 * images, x, torch.zeros(5), x, 2)
-    doubled, errors = foolbox._piecewise(*arguments)
+    doubled, errors = wrapper._piecewise(*arguments)
     assert sizes == [2, 2, 1] and torch.equal(doubled, 2 * x) and not errors
 
 
@@ -381,7 +381,7 @@ def test_brendel_bethge_stays_where_its_solver_fails():
                 raise ZeroDivisionError
             return np.ones_like(x)
 
-    patient, x = foolbox._Patient(Solver()), np.ones(3)
+    patient, x = wrapper._Patient(Solver()), np.ones(3)
     assert patient.solve(x, x, np.array([1.0, 0, 0]), 0, 1, 1.0, 1.0).tolist() == [1, 1, 1]
     assert patient.solve(x, x, np.array([0.0, 0, 0]), 0, 1, 1.0, 1.0).tolist() == [0, 0, 0]
     assert patient.solve(x, x, np.array([np.nan, 0, 0]), 0, 1, 1.0, 1.0).tolist() == [0, 0, 0]

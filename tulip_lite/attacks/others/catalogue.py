@@ -17,7 +17,7 @@ class LibraryAttack:
     """An attack of foolbox.
 
     Attributes:
-        classes: Norm → its class in `foolbox.attacks`.
+        classes: norm → its class in `foolbox.attacks`.
         kind: ``"gradient"``, or ``"decision"`` where it sees only the predicted class.
         needs_start: Whether it begins at a misclassified image.
         defaults: Every option and its value unless another is given (the library's own, but for Carlini-Wagner's 1000

@@ -56,7 +56,7 @@ def clever(
     """The end of a reverse Weibull distribution fitted to largest gradient norms: an estimate of the local L (Weng et al. 2018).
 
     Each of `batches` maxima is the largest dual norm of ∇ₓ ℓ at `samples` uniform points of the ball (arguments as everywhere
-    in `local_constants`). To them a reverse Weibull, F(m) = exp(−((a − m)/scale)^shape) for m ≤ a, is fitted by maximum
+    in `lipschitz`). To them a reverse Weibull, F(m) = exp(−((a − m)/scale)^shape) for m ≤ a, is fitted by maximum
     likelihood, from several first guesses, of which the best p-value is kept. Where the maxima look like a Gumbel
     distribution, which has no end, the likeliest end lies at infinity; so −log likelihood gets the authors' penalty
     0.01 (scale/range)², with the range from the smallest to the largest maximum. There the estimate is what the penalty allows,
@@ -71,7 +71,7 @@ def clever(
     the shape, but the parameter that it squares is the scale.
 
     Raises:
-        ValueError: As in `local_constants`, and for fewer than 4 batches.
+        ValueError: As in `lipschitz`, and for fewer than 4 batches.
         ImportError: Without scipy.
     """
     scipy_stats("CLEVER fits its distribution with scipy")  # where it is missing, before the long part

@@ -1,7 +1,7 @@
 """How curved a loss gets near an image: estimates of the constant C of Prop. 2.1, one for each image.
 
 The bound holds where C is at least the largest eigenvalue of ∇²ℓ at every image within the radius it is used for, in ℓ2. As in
-`local_constants`, whose arguments and errors these functions share, **each is an estimate from below**, and a bound made of it
+`lipschitz`, whose arguments and errors these functions share, **each is an estimate from below**, and a bound made of it
 no certificate.
 """
 
@@ -63,7 +63,7 @@ def ascended_curvature(
     """Largest curvature met by ascent of vᵀ ∇²ℓ(z) v over unit directions v and images z of the ℓ2 ball, (B,). C from below.
 
     At each z the direction becomes the best one of a small Krylov space that begins at the last v; then z steps along the
-    derivative of vᵀ ∇²ℓ(z) v, a third derivative of the loss (SmoothReLU has one), as in `local_constants.ascended`. Returned is
+    derivative of vᵀ ∇²ℓ(z) v, a third derivative of the loss (SmoothReLU has one), as in `lipschitz.ascended`. Returned is
     max(λ_max, 0) at x or at the best z, whichever is larger, to `tol` by `curvature.hessian_extremes`, which refuses losses with
     kinks and warns where it does not converge. Units and starts as in `sampled_curvature`.
     """

@@ -3,7 +3,7 @@
 The bound holds where L is at least the dual norm of ∇ℓ at every image within the radius it is used for. The paper takes the
 maximum over test images; the functions here search around each image. **Every one of them is an estimate from below**: it
 returns the largest value it has seen, and the true maximum may lie above it. A bound made of it is therefore no certificate.
-Those of C are in `local_curvature`.
+Those of C are in `curvature`.
 
 Everywhere: loss is `loss(x, y) -> (B,)`, a value an image that depends on no other image of the batch
 (`losses.of(model, losses.margin)`, the model in eval mode); x: (B, ...) images in [0, 1]; y: (B,); radius: pixel units, a

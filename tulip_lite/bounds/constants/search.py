@@ -72,7 +72,7 @@ def ascend(
     """The best value (B,) that projected ascent from x and `starts` meets, and where.
 
     Args:
-        score: Z -> values, derivative.
+        score: z -> values, derivative.
     """
     best, where = x.new_full((len(x),), -torch.inf), x
     for start in (x, *starts):

@@ -85,8 +85,8 @@ class BoundsExplorer(Explorable):
         gradient: ‖∇ℓ‖ at x, per ℓ2 pixel unit.
         lipschitz: L, likewise, positive.
         curvature: C, per squared pixel unit, positive.
-        shown: which slice; −1 is the drawn example. Choosing one sets gap, gradient, L and C to its own, as the view does;
-            L and C can then be moved.
+        shown: which slice; −1 is the drawn example. Choosing one sets gap, gradient, L and C to its own, as the view
+            does; L and C can then be moved.
         slices: measured losses, as `measured` gives them; without any, only the drawn example is there.
     """
 

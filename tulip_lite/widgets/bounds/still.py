@@ -21,7 +21,7 @@ _KINKED = {"at": 0.2, "steeper": 4.0}
 
 
 def against_distance(
-    gap: float, gradient: float, lipschitz: float, curvature: float, slice_: Mapping[str, Any] | None = None
+    gap: float, gradient: float, lipschitz: float, curvature: float, measured: Mapping[str, Any] | None = None
 ) -> matplotlib.figure.Figure:
     """The loss against the distance from the image, the L-cone and the C-parabola, and where each meets the level 0.
 
@@ -30,11 +30,11 @@ def against_distance(
         gradient: ‖∇ℓ‖ at x, per ℓ2 pixel unit.
         lipschitz: L, likewise.
         curvature: C, per squared pixel unit.
-        slice_: a measured loss, as `measured` gives them; None draws the two losses of the example.
+        measured: a measured loss, as `state.measured` gives them; None draws the two losses of the example.
     """
     from matplotlib import pyplot
 
-    far, top, curves = _curves(gap, gradient, slice_)
+    far, top, curves = _curves(gap, gradient, measured)
     r = np.linspace(0, far, 200)
     _, _, green, pink, _ = COLORS
     figure, axis = pyplot.subplots(figsize=(7.5, 4.4))
@@ -57,11 +57,11 @@ def against_distance(
     return figure
 
 
-def _curves(gap: float, gradient: float, slice_: Mapping[str, Any] | None) -> tuple[float, float, list[tuple]]:
+def _curves(gap: float, gradient: float, measured: Mapping[str, Any] | None) -> tuple[float, float, list[tuple]]:
     """The right and upper ends of the picture, and of each loss its name, colour, rs and values."""
-    if slice_:
-        rs, values = np.array(slice_["rs"]), np.array(slice_["values"])
-        name, color = ("smooth", COLORS[0]) if slice_["smooth"] else ("ReLU", COLORS[1])
+    if measured:
+        rs, values = np.array(measured["rs"]), np.array(measured["values"])
+        name, color = ("smooth", COLORS[0]) if measured["smooth"] else ("ReLU", COLORS[1])
         return rs[-1], max(0.25, values.max()), [(f"this {name} network", color, rs, values)]
     rs = np.linspace(0, 0.8, 200)
     start = -gap + gradient * rs

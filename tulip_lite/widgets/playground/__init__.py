@@ -1,17 +1,8 @@
 """The playground: a small network on points of the plane, trained in the reader's browser with the book's objective."""
 
 from tulip_lite.widgets.playground.data import DATA, EDGE, points, tensors
-from tulip_lite.widgets.playground.networks import (
-    ACTIVATIONS,
-    HIDDEN,
-    TRAINING,
-    constants,
-    flat,
-    initial_weights,
-    margin_derivatives,
-    network,
-    train,
-)  # fmt: skip
+from tulip_lite.widgets.playground.derivatives import constants, margin_derivatives
+from tulip_lite.widgets.playground.networks import ACTIVATIONS, HIDDEN, TRAINING, flat, initial_weights, network, train
 from tulip_lite.widgets.playground.state import Playground
 
 __all__ = [

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from tulip_lite import bounds
 from tulip_lite.figures.style import COLORS
 from tulip_lite.widgets.playground.data import EDGE, tensors
-from tulip_lite.widgets.playground.networks import constants, margin_derivatives, network
+from tulip_lite.widgets.playground.derivatives import constants, margin_derivatives
+from tulip_lite.widgets.playground.networks import network
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -72,7 +73,7 @@ def _spot(
     *,
     smooth: bool,
 ) -> None:
-    """The selected point with its bounds, L and C being maxima that include the points x (B, 2), and its nearest attack."""
+    """The selected point with its bounds, L and C being maxima that include the points x (B, 2), and its attack."""
     from matplotlib.patches import Circle
 
     spot, label = tensors([point])

@@ -1,4 +1,4 @@
-"""What a picture of promised and broken bounds may be made of: each check raises one line that names network, kind and image."""
+"""What a picture of promised and broken bounds may be made of: each check raises one line that names the culprit."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def check_names(
 
 
 def check_attack(network: str, nearest: Adversarial, x: Tensor) -> None:
-    """An attack must have an image, a distance ≥ 0 (∞ where it failed) and a name for each of the images x (N, 3, H, W).
+    """An attack must have an image, a distance ≥ 0 (∞ where it failed) and a name for each of x (N, 3, H, W).
 
     Raises:
         TypeError, ValueError: Otherwise.
@@ -103,7 +103,7 @@ def check_proof(bound: Tensor, distance: Tensor, kind: str, network: str) -> Non
 
 
 def check_answers(predicted: Tensor, nearest: Adversarial, y: Tensor, classes: int, network: str) -> None:
-    """The classes (N,) predicted at the adversarial images must not be the true ones y (N,) where the distance is finite.
+    """The classes (N,) predicted at the adversarial images must be wrong where the distance is finite; y: (N,).
 
     Raises:
         TypeError, ValueError: Otherwise.

@@ -31,8 +31,8 @@ class PromisesExplorer(Explorable):
         kinds: those that are shown.
         names: all kinds.
         proofs: which of them are proofs.
-        entries: for each network the distances (None: no attack succeeded), attacks and predicted classes, and for each of
-            its kinds the bounds (None: not computed).
+        entries: for each network the distances (None: no attack succeeded), attacks and predicted classes, and for each
+            of its kinds the bounds (None: not computed).
         images: the clean images, as bytes.
         differences: the images of each network's attacks less the clean ones, as bytes.
     """
@@ -73,13 +73,13 @@ class PromisesExplorer(Explorable):
             lower: network -> kind -> bounds (N,), ℓ2 pixel units, NaN where not computed.
             proofs: the kinds that are proofs, all others being estimates.
             predicted: network -> the class of x_adv, (N,), which counts where the distance is finite.
-            **state: the first selection, such as `image=3` or `kinds=["CLEVER"]`; by default the first network and image,
-                and all kinds.
+            **state: the first selection, such as `image=3` or `kinds=["CLEVER"]`; by default the first network and
+                image, and all kinds.
 
         Raises:
             TypeError: images, labels or bounds of a wrong type.
-            ValueError: images, labels, names or shapes do not fit, a bound is negative or infinite, or a proved bound is
-                above the distance of an attack: such a picture cannot be drawn, as one of the two is wrong.
+            ValueError: images, labels, names or shapes do not fit, a bound is negative or infinite, or a proved bound
+                is above the distance of an attack: such a picture cannot be drawn, as one of the two is wrong.
         """
         checks.check_pictures(x, y, len(classes))
         names = checks.check_names(found, lower, predicted, proofs, len(LOOKS))

@@ -1,4 +1,4 @@
-"""The picture of promised and broken bounds for readers without JavaScript, and its axis, which is that of `maths.mjs`."""
+"""The picture of promised and broken bounds for readers without JavaScript, on the axis of `maths.mjs`."""
 
 from __future__ import annotations
 

@@ -68,7 +68,8 @@ class StepExplorer(Explorable):
         source: "computed", the loss of a linear two-class model, or "measured", the network of the trait `measured`.
         margin: of the linear model, a multiple of 1/8, so that every precision has it.
         steepness: of the linear model, likewise.
-        measured: what the function `measured` makes of `errors_against_h(…)`; without it there is only the linear model.
+        measured: what the function `measured` makes of `errors_against_h(…)`; without it there is only the linear
+            model.
 
     Raises:
         ValueError: the source is "measured" without `measured`.

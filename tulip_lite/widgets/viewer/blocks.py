@@ -86,6 +86,10 @@ def _levels(change: np.ndarray, norm: str) -> np.ndarray:
 
 
 def direction(levels: np.ndarray, norm: str) -> np.ndarray:
-    """The perturbation as it is drawn, brought to norm 1; zero where there is none. levels: (C, H, W) bytes."""
+    """The perturbation as it is drawn, brought to norm 1; zero where there is none.
+
+    Args:
+        levels: (C, H, W) bytes.
+    """
     v = torch.from_numpy(levels.astype(np.float64) - 128)[None]
     return (v / norms.get(norm).size(v).clamp_min(1e-12)).numpy()[0]

@@ -28,8 +28,8 @@ Key = tuple[str, str, str]  # network, norm, attack
 class AttackViewer(Explorable):
     """Images, networks and attacks to choose from, and a radius up to which the attack's perturbation is scaled.
 
-    Make one with `AttackViewer.of`. In a live kernel the view offers to run the `attacks` given there anew; they are not stored
-    in the notebook. The traits that are not below are what is shown, see `blocks`.
+    Make one with `AttackViewer.of`. In a live kernel the view offers to run the `attacks` given there anew; they are not
+    stored in the notebook. The traits that are not below are what is shown, see `blocks`.
 
     Attributes:
         image: index.
@@ -37,8 +37,8 @@ class AttackViewer(Explorable):
         norm: name.
         attack: name.
         radius: pixel units.
-        entries: for each network, norm and attack the distances (None where it failed), and, where `curves` were given, the
-            share of `count` images that are misclassified at each radius of the norm's grid.
+        entries: for each network, norm and attack the distances (None where it failed), and, where `curves` were given,
+            the share of `count` images that are misclassified at each radius of the norm's grid.
     """
 
     module = "viewer"
@@ -150,8 +150,8 @@ class AttackViewer(Explorable):
             **options: what the attack takes, such as steps=100, seed=1.
 
         Raises:
-            ValueError: an attack that was not given to `of`, or a network, norm or image that is not there; and whatever the
-                attack raises.
+            ValueError: an attack that was not given to `of`, or a network, norm or image that is not there; and
+                whatever the attack raises.
         """
         network, norm, attack = key
         if attack not in self._attacks:

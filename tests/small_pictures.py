@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tulip_lite import recipes, results
+from tulip_lite import recipes
+from tulip_lite.results import Result, networks
 
 CLASSES = ("dark", "light")
 
@@ -28,9 +29,8 @@ def untrained(folder: Path, monkeypatch) -> Path:
     monkeypatch.setattr("tulip_lite.storage.places.FOLDER", folder / "data")
     (folder / "data").mkdir()
     torch.manual_seed(0)
-    model = recipes.get("undefended").model(2)
-    card = {"classes": list(CLASSES), "data": "two"}
-    results.save(
-        results.Result(model, card, [], {"margin": torch.zeros(1)}), "undefended", "pocket", folder / "results"
-    )
+    recipe = recipes.get("undefended")
+    card = {"classes": list(CLASSES), "data": "two", "activation": recipe.activation}
+    stored = Result(recipe.model(2), card, [], {"margin": torch.zeros(1)})
+    networks.save(stored, recipe.name, "pocket", folder / "results")
     return folder / "results"

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tulip_lite import curvature, losses, results
-from tulip_lite.data import originals
 from tulip_lite.curvature import hessian_extremes
+from tulip_lite.data import originals
 from tulip_lite.models import PocketNet
 
 SHAPE = (3, 4, 4)
@@ -162,7 +162,7 @@ def test_other_smooth_networks_are_welcome(smooth):
     torch.testing.assert_close(torch.stack(found, 1), exact, rtol=1e-3, atol=0)
 
 
-def test_bad_input_gets_one_clear_line():
+def test_losses_without_curvature_get_one_clear_line():
     x, y = images(2), torch.zeros(2, dtype=torch.long)
     with pytest.raises(ValueError, match=r"one value an image, \(2,\), got shape \(\)"):
         hessian_extremes(lambda x, y: (x**2).sum(), x, y)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from conftest import LinearModel
 
-from tulip_lite import losses, gradients
+from tulip_lite import gradients, losses
 
 
 @pytest.fixture

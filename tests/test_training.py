@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from tulip_lite.storage import tensors
-from tulip_lite.data.augmentation import Augmentation
 from tulip_lite.data import Split
+from tulip_lite.data.augmentation import Augmentation
 from tulip_lite.models import PocketNet
 from tulip_lite.objectives import AdversarialTraining, CrossEntropy, GradientPenalty
+from tulip_lite.storage import tensors
 from tulip_lite.training import Schedule, choose_precision, clean_error, fit, has_bfloat16
 
 SHORT = Schedule(epochs=3, batch_size=64, learning_rate=0.05)

@@ -1,7 +1,7 @@
 """Input gradient regularization: penalty, attacks and robustness bounds for any torch model.
 
-A tour of the rooms, in the order in which data flows. What a user types first can be imported from here; the name in
-brackets is where it is at home.
+A tour of the rooms, in the order in which data flows. The names on the right are those that a user types first: they can be
+imported from here as well, `from tulip_lite import pgd`.
 
     data          images and labels: sample, CIFAR, any folder, augmentation
     models        PocketNet, and any network in eval mode or with scaled logits     PocketNet
@@ -18,7 +18,8 @@ brackets is where it is at home.
     measure       one pass over images
     results       what this project measured, as files
     experiments   what `python -m tulip_lite` does
-    tables, figures, widgets, book                                                  how it is shown
+    tables, figures, widgets, book                  how it is shown
+    storage, checks, intervals                      what the rooms stand on: files, input checks, exact confidence intervals
 
 Images x are float tensors (B, C, H, W) in [0, 1], labels y are (B,), distances in pixel units; a norm is always that of the
 perturbation. Nothing is imported before it is used.

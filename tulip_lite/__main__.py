@@ -35,7 +35,8 @@ def data(name: Literal["cifar10", "cifar100"]) -> str:
 
 def commands() -> App:
     """The data set, the experiments and the benchmarks, by name."""
-    app = App(name=PROGRAM, help="The Tulip book's experiments.", version_flags=[])
+    # a stopped command is ours to explain
+    app = App(name=PROGRAM, help="The Tulip book's experiments.", version_flags=[], suppress_keyboard_interrupt=False)
     app.command(data)
     for name, experiment in {"train": train, "attack": attack, "bound": bound, "certify": certify}.items():
         app.command(experiment.run, name=name)
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{called}: {_line(error)}", file=sys.stderr)
         return 2
     except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:
-        print(f"{called}: {error.strerror if _plain(error) else error}", file=sys.stderr)
+        print(f"{called}: {_message(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         goes_on = f"; the same command goes on from the last finished {STEPS[command]}" if command in STEPS else ""
@@ -79,9 +80,11 @@ def _line(error: CycloptsError) -> str:
     return " ".join(str(error).split())
 
 
-def _plain(error: Exception) -> bool:
+def _message(error: Exception) -> str:
     # our own OSErrors carry their whole message; str() would put the error number before it
-    return isinstance(error, OSError) and bool(error.strerror) and error.filename is None
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return error.strerror
+    return str(error)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def gradient_norm(loss: Loss, x: Tensor, y: Tensor, norm: str = "l2") -> Tensor:
     """Dual norm of ∇ₓ ℓ at each image, (B,), loss per pixel unit of `norm`. Errors as in `gradient`."""
     geometry = norms.get(norm)
     check_float(x)
-    return torch.cat([geometry.dual(gradient(loss, *part)[0]) for part in parts(x, y)])
+    return torch.cat([geometry.dual(gradient(loss, some, labels)[0]) for some, labels in parts(x, y)])
 
 
 def check_values(values: Tensor, images: int) -> None:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tulip_lite import norms, results
-from tulip_lite.data import originals
 from tulip_lite.attacks.adversarial import CLEAN, Adversarial, fooled
+from tulip_lite.data import originals
 from tulip_lite.losses import cross_entropy
 from tulip_lite.models import PocketNet, Scaled
 
@@ -247,7 +247,7 @@ class Contract:
         ({"y": torch.tensor([0])}, ValueError, r"shape \(2,\)"),
         ({"model": Wrong(torch.nan)}, ValueError, "NaN"),
     ])  # fmt: skip
-    def test_bad_input_gets_one_clear_line(self, change, error, complaint):
+    def test_bad_images_labels_norms_and_models_get_one_clear_line(self, change, error, complaint):
         self._refused(error, complaint, **change)
 
     def test_bad_options_get_one_clear_line(self):

@@ -7,11 +7,11 @@ from contract import Contract, both_norms, distance_in_box, linear, seen_by
 from torch import nn
 
 from tulip_lite import norms, results
-from tulip_lite.data import originals
-from tulip_lite.attacks.others import published_logbarrier
 from tulip_lite.attacks.adversarial import fooled
 from tulip_lite.attacks.logbarrier import logbarrier
+from tulip_lite.attacks.others import published_logbarrier
 from tulip_lite.attacks.others.published_logbarrier import published
+from tulip_lite.data import originals
 from tulip_lite.models import PocketNet
 
 

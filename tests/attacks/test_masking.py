@@ -9,12 +9,12 @@ from scipy.stats import beta
 from torch import nn
 
 from tulip_lite import results
-from tulip_lite.data.originals import cifar10
 from tulip_lite.attacks import masking
-from tulip_lite.attacks.others import foolbox
 from tulip_lite.attacks.fmn import fmn
 from tulip_lite.attacks.masking import Check, diagnose
+from tulip_lite.attacks.others import foolbox
 from tulip_lite.attacks.pgd import pgd, smallest_radius
+from tulip_lite.data.originals import cifar10
 from tulip_lite.models import Scaled
 
 IMAGES, DISTANCE = 20, 0.1

@@ -98,7 +98,7 @@ X, Y = torch.rand(2, 3, 4, 4), torch.tensor([0, 1])
     ({"steps": 0}, ValueError, "steps"),
     ({"model": Broken()}, ValueError, "NaN"),
 ])  # fmt: skip
-def test_bad_input_gets_one_clear_line(change, error, complaint):
+def test_pgd_refuses_bad_input_in_one_clear_line(change, error, complaint):
     arguments = {"model": PocketNet().eval(), "x": X, "y": Y, "norm": "l2", "radius": 0.1, "steps": 1} | change
     with pytest.raises(error, match=complaint) as caught:
         pgd(**arguments)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tulip_lite import norms
-from tulip_lite.attacks.others import foolbox
 from tulip_lite.attacks import suite as suites
 from tulip_lite.attacks.adversarial import attacking, judged, nearer, to_boundary
+from tulip_lite.attacks.others import foolbox
 from tulip_lite.attacks.suite import ATTACKS, SUITES, Attack, Report, Stage, run, smallest
 
 NORMS = ("l2", "linf")

@@ -4,9 +4,9 @@ from conftest import LinearModel
 from matplotlib import pyplot
 
 from tulip_lite import losses, norms
-from tulip_lite.figures import attacks as attack_figures
 from tulip_lite.attacks.pgd import pgd
 from tulip_lite.attacks.watched import Path, Watched
+from tulip_lite.figures import attacks as attack_figures
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from tulip_lite import norms, results
-from tulip_lite.bounds import proved
-from tulip_lite.data import originals
 from tulip_lite.activations import SmoothReLU
 from tulip_lite.attacks.fmn import fmn
+from tulip_lite.bounds import proved
+from tulip_lite.bounds.layers import passes
 from tulip_lite.bounds.proved import Certifier
+from tulip_lite.data import originals
 from tulip_lite.models import PocketNet
 
 ACTIVATIONS = ("relu", "smooth-relu")
@@ -74,8 +75,8 @@ def test_activations_and_gradients_of_every_layer_stay_within_what_the_argument_
     model, x = model.double(), x.double()
     radius, generator = 0.05, torch.Generator().manual_seed(3)
     reach = certifier.norms[0] * radius
-    before, _, _ = proved._passes(model, x)
-    moved = [proved._passes(model, x + norms.get("l2").random(x, radius, generator)) for _ in range(5)]
+    before, _, _ = passes(model, x)
+    moved = [passes(model, x + norms.get("l2").random(x, radius, generator)) for _ in range(5)]
     model.float()
     for k, scale in enumerate(certifier._of_layers()):
         budget = radius * certifier.norms[0] if k == 0 else reach * certifier.norms[k]

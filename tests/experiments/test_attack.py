@@ -11,9 +11,11 @@ import torch
 from small_pictures import squares, untrained
 
 from tulip_lite import __main__, data, measure, recipes, results
-from tulip_lite.experiments import attack
-from tulip_lite.storage import tensors, fingerprints
 from tulip_lite.attacks.suite import SUITES, Stage
+from tulip_lite.experiments import attack as attack_experiment
+from tulip_lite.experiments import setting
+from tulip_lite.results import networks
+from tulip_lite.storage import fingerprints, tensors
 
 ROOT = Path(__file__).resolve().parents[2]
 CHEAP = (Stage("fmn", {"steps": 4}), Stage("pgd", {"steps": 2}))
@@ -30,8 +32,8 @@ def root(tmp_path, monkeypatch):
 
 
 def attack(pictures, root, norm="l2", suite="quick", **how):
-    return attack.run(
-        recipes.get("undefended"), recipes.profile("pocket"), norm, suite, source=str(pictures), device="cpu",
+    return attack_experiment.run(
+        recipes.get("undefended"), profile=recipes.profile("pocket"), norm=norm, suite=suite, source=str(pictures), device="cpu",
         runs=root.parent / "runs", root=root, **{"progress": False, "images": 10, **how},
     )  # fmt: skip
 
@@ -72,14 +74,14 @@ def test_what_is_stored_is_what_was_found_and_where_it_comes_from(pictures, root
 
 
 def test_the_images_attacked_are_balanced_and_always_the_same(sample):
-    first, second = (attack.chosen(sample.test, 100) for _ in range(2))
+    first, second = (setting.chosen(sample.test, 100) for _ in range(2))
     assert torch.equal(first, second) and len(first.unique()) == 100
     assert sample.test.labels[first].bincount().tolist() == [10] * 10
     # the images that the errors on the card were measured on
     assert torch.equal(sample.test.images[first], sample.test.subset(100, 0).images)
-    assert torch.equal(attack.chosen(sample.test, 10**6), torch.arange(len(sample.test)))
+    assert torch.equal(setting.chosen(sample.test, 10**6), torch.arange(len(sample.test)))
     with pytest.raises(ValueError, match="at least one image"):
-        attack.chosen(sample.test, 0)
+        setting.chosen(sample.test, 0)
 
 
 def test_images_of_other_classes_are_refused(pictures, root):
@@ -111,25 +113,26 @@ def test_a_file_that_is_missing_damaged_or_of_other_weights_says_what_to_do(pict
         results.load_attacks("undefended", "l2", "quick", root=root)
 
     path.write_bytes(whole)
-    weights = path.parent.parent / "weights.safetensors"
-    tensors, _ = tensors.load(weights)
-    tensors.save(weights, tensors | {"head.bias": tensors["head.bias"] + 1})
+    file = path.parent.parent / "weights.safetensors"
+    weights, _ = tensors.load(file)
+    tensors.save(file, weights | {"head.bias": weights["head.bias"] + 1})
     with pytest.raises(ValueError, match=f"other weights than undefended has now.*{command}"):
         results.load_attacks("undefended", "l2", "quick", root=root)
 
 
 def test_training_anew_voids_the_attacks(pictures, root, cheap):
     path = attack(pictures, root)
-    results.save(results.load("undefended", root=root), "undefended", "pocket", root)
+    networks.save(results.load("undefended", root=root), "undefended", "pocket", root)
     assert not path.exists()
 
 
 def _call(pictures, root, *more):
     """The command in a process of its own, on the results under `root`."""
     script = (
-        "import sys, torch; from pathlib import Path; from tulip_lite import __main__, attack_experiment, data\n"
-        f"data.FOLDER = Path({str(root.parent / 'data')!r})\n"
-        f"attack_experiment.run.__kwdefaults__['root'] = Path({str(root)!r})\n"
+        "import sys, torch; from pathlib import Path; from tulip_lite import __main__\n"
+        "from tulip_lite.experiments import attack; from tulip_lite.storage import places\n"
+        f"places.FOLDER = Path({str(root.parent / 'data')!r})\n"
+        f"attack.run.__kwdefaults__['root'] = Path({str(root)!r})\n"
         "sys.exit(__main__.main(sys.argv[1:]))"
     )
     arguments = ["attack", "undefended", "--images", "16", "--batch-size", "1", "--data", pictures, "--threads", "1"]
@@ -177,7 +180,7 @@ def test_a_stopped_command_goes_on_and_stores_the_same(pictures, root, how):
     (("undefended", "--images", "0"), "at least one image must be attacked, got 0"),
     (("undefended", "--seed", "-1"), "seed at least 0"),
 ])  # fmt: skip
-def test_bad_input_gets_one_clear_line(arguments, complaint, capsys, monkeypatch, tmp_path):
+def test_what_attack_cannot_do_gets_one_clear_line(arguments, complaint, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     images = data.Dataset("cifar", tuple(results.load("undefended").card["classes"]), *[data.load("sample").test] * 2)
     load = data.load
@@ -188,10 +191,12 @@ def test_bad_input_gets_one_clear_line(arguments, complaint, capsys, monkeypatch
     assert complaint in line
 
 
-@pytest.mark.parametrize(("arguments", "choice"), [
-    (("undefeated",), "'undefeated'"), (("undefended", "--norm", "l1"), "'l1'"), (("undefended", "--suite", "slow"), "'slow'"),
+@pytest.mark.parametrize(("arguments", "choice", "choices"), [
+    (("undefeated",), "'undefeated'", recipes.RECIPES),
+    (("undefended", "--norm", "l1"), '"l1" for --norm', ('"l2"', '"linf"')),
+    (("undefended", "--suite", "slow"), '"slow" for --suite', ('"quick"', '"paper"', '"thorough"')),
 ])  # fmt: skip
-def test_an_unknown_choice_gets_the_choices(arguments, choice, capsys):
-    with pytest.raises(SystemExit):
-        __main__.main(["attack", *arguments])
-    assert f"invalid choice: {choice} (choose from" in capsys.readouterr().err
+def test_an_unknown_choice_gets_the_choices_in_one_line(arguments, choice, choices, capsys):
+    assert __main__.main(["attack", *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert choice in line and all(each in line for each in choices)

@@ -1,10 +1,11 @@
 """From a stored network to a stored table of what its bounds need, and back."""
 
+import inspect
 import signal
 import subprocess
 import sys
 import time
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,20 @@ import torch
 from small_pictures import CLASSES, squares
 
 from tulip_lite import __main__, data, losses, measure, recipes, results
+from tulip_lite.attacks import suite as suites
+from tulip_lite.bounds import columns as measured
 from tulip_lite.bounds import kinds
 from tulip_lite.bounds.constants import curvature
-from tulip_lite.experiments import attack, bound
-from tulip_lite.storage import unfinished, tensors, fingerprints
-from tulip_lite.attacks import suite as suites
 from tulip_lite.bounds.proved import Certifier
+from tulip_lite.experiments import attack as attack_experiment
+from tulip_lite.experiments import bound as bound_experiment
+from tulip_lite.experiments import certify as certify_experiment
+from tulip_lite.experiments import setting
 from tulip_lite.gradients import gradient_norm
-from tulip_lite.results import Attacks, Bounds
+from tulip_lite.results import Attacks, Bounds, networks
+from tulip_lite.results.attacks import attacks_path, save_attacks
+from tulip_lite.results.bounds import bounds_path, save_bounds
+from tulip_lite.storage import fingerprints, tensors, unfinished
 
 ROOT = Path(__file__).resolve().parents[2]
 NEARBY = {"lipschitz/sampled", "lipschitz/clever", "clever_p_value", "lipschitz/ascended", "local_radius"}
@@ -37,7 +44,7 @@ def root(tmp_path, monkeypatch, pictures):
     (tmp_path / "data").mkdir()
     test = data.load(pictures).test
     x, y = test.tensors()
-    light = [i for i in attack.chosen(test, 6).tolist() if y[i] == 1]
+    light = [i for i in setting.chosen(test, 6).tolist() if y[i] == 1]
     for name in ("undefended", "undefended-smooth"):
         torch.manual_seed(0)
         model = recipes.get(name).model(2).eval()
@@ -50,26 +57,26 @@ def root(tmp_path, monkeypatch, pictures):
             model.head.bias.zero_()
             scores = model(x) @ torch.tensor([-1.0, 1.0]) / model.logit_scale
             model.head.bias[0] = scores[light].sort().values[:2].mean()
-        card = {"classes": list(CLASSES), "data": "two"}
+        card = {"classes": list(CLASSES), "data": "two", "activation": recipes.get(name).activation}
         found = results.Result(model, card, [], measure.per_image(model, test))
-        results.save(found, name, "pocket", tmp_path / "results")
+        networks.save(found, name, "pocket", tmp_path / "results")
     return tmp_path / "results"
 
 
 @pytest.fixture
 def cheap(monkeypatch):
     """Searches, proofs and an attack that only begin."""
-    monkeypatch.setattr(bound, "Certifier", partial(Certifier, rounds=0))
+    monkeypatch.setattr(bound_experiment, "Certifier", partial(Certifier, rounds=0))
     stages = (suites.Stage("fmn", {"steps": 20}),)
     monkeypatch.setitem(suites.SUITES, "quick", {norm: stages for norm in ("l2", "linf")})
-    monkeypatch.setattr(measure, "clever", partial(measure.clever, batches=5, samples=4))
+    monkeypatch.setattr(measured, "clever", partial(measured.clever, batches=5, samples=4))
     for name, options in (("ascended_curvature", {"steps": 2}), ("sampled_curvature", {"samples": 1})):
-        monkeypatch.setattr(curvature, name, partial(getattr(local_curvature, name), **options))
+        monkeypatch.setattr(curvature, name, partial(getattr(curvature, name), **options))
 
 
 def bound(pictures, root, name="undefended", **how):
-    return bound.run(
-        recipes.get(name), recipes.profile("pocket"), source=str(pictures), runs=root.parent / "runs", root=root,
+    return bound_experiment.run(
+        recipes.get(name), profile=recipes.profile("pocket"), source=str(pictures), runs=root.parent / "runs", root=root,
         **{"progress": False, "images": 6, "local": 2, **how},
     )  # fmt: skip
 
@@ -90,12 +97,12 @@ def test_what_is_stored_is_what_was_measured_and_where_it_comes_from(pictures, r
     left = root / "pocket" / name / ".bounds.safetensors-left"
     left.mkdir()  # as a writer that was killed leaves it
     path = bound(pictures, root, name, seed=3)
-    assert path == root / "pocket" / name / "bounds.safetensors" == results.bounds_path(name, root=root)
+    assert path == root / "pocket" / name / "bounds.safetensors" == bounds_path(name, root=root)
     assert not left.exists()
     found = load(root, name)
     columns, images = found.columns, data.load(pictures)
     model = results.load(name, root=root).model.requires_grad_(False)
-    assert torch.equal(columns["index"], attack.chosen(images.test, 6))
+    assert torch.equal(columns["index"], setting.chosen(images.test, 6))
     assert torch.equal(columns["label"], images.test.labels[columns["index"]])
     x, y = images.test.tensors()
     x, y = x[columns["index"]], y[columns["index"]]
@@ -103,13 +110,13 @@ def test_what_is_stored_is_what_was_measured_and_where_it_comes_from(pictures, r
     right = (columns["predicted"] == y).nonzero()[:2, 0]
     assert len(right) == 2 and not (columns["predicted"] == y).all(), "the network should be right here, wrong there"
 
-    direct = measure.steepness(model, x, y, smooth=smooth)
+    direct = measured.steepness(model, x, y, smooth=smooth)
     certified = Certifier(model, (16, 16), rounds=0).radius(x, y)
     direct |= {"proved": certified.radius, "proved_lipschitz": certified.lipschitz}
     for key, values in direct.items():
         assert torch.equal(columns[key], values) and columns[key].dtype == values.dtype, key
     near = suites.smallest(model, x[right], y[right], "l2", seed=3)
-    nearby = measure.local_steepness(model, x[right], y[right], near.x_adv, smooth=smooth, seed=3)
+    nearby = measured.local_steepness(model, x[right], y[right], near.x_adv, smooth=smooth, seed=3)
     nearby |= {"local_radius": near.distance}
     elsewhere = torch.tensor([i for i in range(6) if i not in right])
     for key, values in nearby.items():
@@ -125,8 +132,10 @@ def test_what_is_stored_is_what_was_measured_and_where_it_comes_from(pictures, r
         "training": gradient_norm(hard, x_train, y_train).max().item(),
     }}  # fmt: skip
     if smooth:
-        of_training = attack.chosen(images.train, 6)
-        largest = measure.steepness(model, x_train[of_training], y_train[of_training], smooth=True)["curvature/largest"]
+        of_training = setting.chosen(images.train, 6)
+        largest = measured.steepness(model, x_train[of_training], y_train[of_training], smooth=True)[
+            "curvature/largest"
+        ]
         maxima["C"] = {"test": columns["curvature/largest"].max().item(), "training": largest.max().item()}
     assert found.constants == maxima
     assert list(kinds.lower_bounds(columns, found.constants))[-1] == "proved"
@@ -148,8 +157,8 @@ def test_where_there_is_nothing_to_search_around_there_are_no_columns_of_it(pict
     bound(pictures, root, local=0)
     found = load(root)
     assert not NEARBY & found.columns.keys() and "nearby" not in found.card["seconds"]
-    kinds = kinds.lower_bounds(found.columns, found.constants)
-    assert kinds["L, ascended nearby"].isnan().all() and not kinds["L, test images"].isnan().any()
+    lower = kinds.lower_bounds(found.columns, found.constants)
+    assert lower["L, ascended nearby"].isnan().all() and not lower["L, test images"].isnan().any()
     # an attack that finds nothing
     smallest = suites.smallest
 
@@ -198,14 +207,14 @@ def attacks(root, index, source="two"):
 
 def test_a_table_comes_back_as_it_was_stored(root):
     stored = table(root, [3, 1, 12])
-    path = results.save_bounds(stored, results.bounds_path("undefended", root=root))
+    path = save_bounds(stored, bounds_path("undefended", root=root))
     found = load(root)
     assert same(found, stored) and found.constants == stored.constants and found.card == stored.card
     assert path.parent == root / "pocket" / "undefended" and found.columns["proved"].dtype == torch.float64
 
 
 def test_attacks_that_cover_the_images_are_joined_and_no_others(root):
-    results.save_bounds(table(root, [3, 1, 12]), results.bounds_path("undefended", root=root))
+    save_bounds(table(root, [3, 1, 12]), bounds_path("undefended", root=root))
     for norm, suite, warm, index, source in (
         ("l2", "quick", True, [3, 1, 12], "two"),
         ("linf", "quick", False, [0, 12, 3, 9, 1], "two"),  # more of them, in another order
@@ -213,8 +222,8 @@ def test_attacks_that_cover_the_images_are_joined_and_no_others(root):
         ("linf", "paper", True, [3, 1], "two"),
         ("l2", "thorough", True, [3, 1, 12], "three"),
     ):
-        path = results.attacks_path("undefended", norm, suite, warm=warm, root=root)
-        results.save_attacks(attacks(root, index, source), path)
+        path = attacks_path("undefended", norm, suite, warm=warm, root=root)
+        save_attacks(attacks(root, index, source), path)
     columns = load(root).columns
     joined = {name: column for name, column in columns.items() if name.startswith("attack/")}
     assert joined.keys() == {"attack/l2-quick", "attack/linf-quick-alone"}
@@ -225,8 +234,8 @@ def test_attacks_that_cover_the_images_are_joined_and_no_others(root):
 def test_no_bound_that_is_proved_exceeds_what_the_attack_found(pictures, root, cheap):
     bound(pictures, root, local=0)
     assert not any(name.startswith("attack/") for name in load(root).columns)
-    attack.run(
-        recipes.get("undefended"), recipes.profile("pocket"), "l2", "quick", source=str(pictures), device="cpu",
+    attack_experiment.run(
+        recipes.get("undefended"), profile=recipes.profile("pocket"), norm="l2", suite="quick", source=str(pictures), device="cpu",
         images=16, runs=root.parent / "runs", root=root, progress=False,
     )  # fmt: skip
     columns = load(root).columns
@@ -243,7 +252,7 @@ def test_a_table_that_is_missing_damaged_or_of_other_weights_says_what_to_do(roo
     for arguments, complaint in ((("undefeated",), "unknown recipe 'undefeated'"), (("undefended", "big"), "'big'")):
         with pytest.raises(ValueError, match=complaint):
             results.load_bounds(*arguments, root=root)
-    path = results.save_bounds(table(root, [1, 2]), results.bounds_path("undefended", root=root))
+    path = save_bounds(table(root, [1, 2]), bounds_path("undefended", root=root))
     whole = path.read_bytes()
     path.write_bytes(whole[:200])
     with pytest.raises(ValueError, match="bounds.safetensors is not a whole safetensors file"):
@@ -261,15 +270,15 @@ def test_a_table_that_is_missing_damaged_or_of_other_weights_says_what_to_do(roo
 
     path.write_bytes(whole)
     file = path.parent / "weights.safetensors"
-    tensors, _ = tensors.load(file)
-    tensors.save(file, tensors | {"head.bias": tensors["head.bias"] + 1})
+    stored, _ = tensors.load(file)
+    tensors.save(file, stored | {"head.bias": stored["head.bias"] + 1})
     with pytest.raises(ValueError, match=f"other weights than undefended has now.*`{command}`"):
         load(root)
 
 
 def test_training_anew_voids_the_bounds(root):
-    path = results.save_bounds(table(root, [1, 2]), results.bounds_path("undefended", root=root))
-    results.save(results.load("undefended", root=root), "undefended", "pocket", root)
+    path = save_bounds(table(root, [1, 2]), bounds_path("undefended", root=root))
+    networks.save(results.load("undefended", root=root), "undefended", "pocket", root)
     assert not path.exists()
 
 
@@ -286,9 +295,10 @@ def arguments(pictures, root):
 def _call(pictures, root):
     """The command in a process of its own, on the results under `root`, two images a batch."""
     script = (
-        "import sys; from pathlib import Path; from tulip_lite import __main__, bound_experiment, data\n"
-        f"data.FOLDER = Path({str(root.parent / 'data')!r}); bound.BATCH = 2\n"
-        f"bound_experiment.run.__kwdefaults__['root'] = Path({str(root)!r})\n"
+        "import sys; from pathlib import Path; from tulip_lite import __main__\n"
+        "from tulip_lite.experiments import bound; from tulip_lite.storage import places\n"
+        f"places.FOLDER = Path({str(root.parent / 'data')!r}); bound.BATCH = 2\n"
+        f"bound.run.__kwdefaults__['root'] = Path({str(root)!r})\n"
         "sys.exit(__main__.main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", script, *arguments(pictures, root)]
@@ -317,8 +327,8 @@ def test_a_stopped_command_goes_on_and_stores_the_same(pictures, root, monkeypat
         assert after <= len(finished()) < 9 and not list(root.rglob("bounds*"))
     there = finished()
 
-    monkeypatch.setattr(bound, "BATCH", 2)
-    monkeypatch.setitem(bound.run.__kwdefaults__, "root", root)
+    monkeypatch.setattr(bound_experiment, "BATCH", 2)
+    monkeypatch.setitem(bound_experiment.run.__kwdefaults__, "root", root)
     threads = torch.get_num_threads()
     saved, save = [], unfinished.Batches.save
 
@@ -352,11 +362,17 @@ def test_a_stopped_command_goes_on_and_stores_the_same(pictures, root, monkeypat
 
 @pytest.mark.parametrize("command", ["bound", "certify"])
 def test_the_command_hands_its_options_on(monkeypatch, capsys, command):
-    from tulip_lite.experiments import certify
+    experiment = bound_experiment if command == "bound" else certify_experiment
+    calls, run = [], experiment.run
 
-    experiment = bound_experiment if command == "bound" else smoothing_experiment
-    calls = []
-    monkeypatch.setattr(experiment, "run", lambda *given, **options: calls.append((given, options)) or Path("a file"))
+    @wraps(run)
+    def noted(*given, **options):
+        call = inspect.signature(run).bind(*given, **options)
+        call.apply_defaults()
+        calls.append(call.arguments)
+        return Path("a file")
+
+    monkeypatch.setattr(experiment, "run", noted)
     more = ["--local", "5"] if command == "bound" else ["--sigma", "0.5", "--n0", "7", "--n", "8", "--alpha", "0.1",
                                                         "--device", "cpu"]  # fmt: skip
     assert __main__.main([command, "noise-0.25"]) == 0
@@ -365,20 +381,27 @@ def test_the_command_hands_its_options_on(monkeypatch, capsys, command):
     assert __main__.main([command, "undefended", *common, *more]) == 0
     options = {"source": None, "images": 1000, "local": 100, "seed": 0, "runs": Path("runs")}
     others = {"source": "sample", "images": 3, "local": 5, "seed": 4, "runs": Path("elsewhere")}
-    sigmas = [(), ()]
     if command == "certify":
         del options["local"], others["local"]
-        options |= {"images": 500, "n0": 100, "n": 1000, "alpha": 0.001, "device": None}
-        others |= {"n0": 7, "n": 8, "alpha": 0.1, "device": "cpu"}
-        sigmas = [(0.25,), (0.5,)]
+        options |= {
+            "images": 500,
+            "sigma": 0.25,
+            "n0": 100,
+            "n": 1000,
+            "alpha": 0.001,
+            "device": None,
+            "batch_size": 10,
+        }
+        others |= {"sigma": 0.5, "n0": 7, "n": 8, "alpha": 0.1, "device": "cpu", "batch_size": 10}
+    both = {"threads": None, "root": results.RESULTS, "progress": True}
     assert calls == [
-        ((recipes.get("noise-0.25"), recipes.profile("pocket"), *sigmas[0]), options),
-        ((recipes.get("undefended"), recipes.profile("sample"), *sigmas[1]), others),
+        {"recipe": recipes.get("noise-0.25"), "profile": recipes.profile("pocket"), **options, **both},
+        {"recipe": recipes.get("undefended"), "profile": recipes.profile("sample"), **others, **both},
     ]
 
 
 @pytest.mark.parametrize("command", ["bound", "certify"])
-def test_bad_input_gets_one_clear_line(command, capsys, monkeypatch, tmp_path):
+def test_what_bound_and_certify_cannot_do_gets_one_clear_line(command, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TULIP_DATA", "sample")
     for given, complaint in (
@@ -389,7 +412,9 @@ def test_bad_input_gets_one_clear_line(command, capsys, monkeypatch, tmp_path):
         assert __main__.main([command, *given]) == 1
         (line,) = capsys.readouterr().err.splitlines()
         assert complaint in line and line.startswith(f"python -m tulip_lite {command}: ")
-    for given, choice in ((("undefeated",), "'undefeated'"), (("undefended", "--profile", "huge"), "'huge'")):
-        with pytest.raises(SystemExit):
-            __main__.main([command, *given])
-        assert f"invalid choice: {choice} (choose from" in capsys.readouterr().err
+    for given, choice, choices in (
+        (("undefeated",), "'undefeated'", recipes.RECIPES), (("undefended", "--profile", "huge"), "'huge'", recipes.PROFILES),
+    ):  # fmt: skip
+        assert __main__.main([command, *given]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert choice in line and all(each in line for each in choices)

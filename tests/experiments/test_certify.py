@@ -11,10 +11,12 @@ import torch
 from small_pictures import squares, untrained
 
 from tulip_lite import data, recipes, results
-from tulip_lite.experiments import attack, certify
-from tulip_lite.storage import tensors, fingerprints
 from tulip_lite.bounds.smoothing import ABSTAIN, certify
+from tulip_lite.experiments import certify as certify_experiment
+from tulip_lite.experiments import setting
+from tulip_lite.results import certificates
 from tulip_lite.results.certificates import Smoothing
+from tulip_lite.storage import fingerprints, tensors
 
 ROOT = Path(__file__).resolve().parents[2]
 CHEAP = {"n0": 10, "n": 60, "alpha": 0.01}
@@ -31,14 +33,14 @@ def root(tmp_path, monkeypatch):
 
 
 def run(pictures, root, sigma=0.25, **how):
-    return certify.run(
-        recipes.get("undefended"), recipes.profile("pocket"), sigma, source=str(pictures), device="cpu",
+    return certify_experiment.run(
+        recipes.get("undefended"), profile=recipes.profile("pocket"), sigma=sigma, source=str(pictures), device="cpu",
         runs=root.parent / "runs", root=root, **{"progress": False, "images": 10, "batch_size": 4, **CHEAP, **how},
     )  # fmt: skip
 
 
 def load(root, sigma=0.25):
-    return certify.load("undefended", sigma, root=root)
+    return certificates.load("undefended", sigma, root=root)
 
 
 def columns(found):
@@ -56,7 +58,7 @@ def test_what_is_stored_is_what_was_certified_and_where_it_comes_from(pictures, 
     assert path == root / "pocket" / "undefended" / "smoothing" / "sigma-0.25.safetensors" and not left.exists()
     found = load(root)
     test = data.load(pictures).test
-    assert torch.equal(found.index, attack.chosen(test, 10))
+    assert torch.equal(found.index, setting.chosen(test, 10))
     assert torch.equal(found.label, test.labels[found.index])
     model = results.load("undefended", root=root).model
     x = test.tensors()[0][found.index]
@@ -95,7 +97,7 @@ def test_the_summary_counts_by_hand():
     }  # fmt: skip
     # inside the radius, not on it: the theorem has a strict inequality
     assert found.accuracy([0.09, 0.1, 0.6]) == [0.5, 0.25, 0.0]
-    assert certify.describe(found).splitlines() == [
+    assert certify_experiment.describe(found).splitlines() == [
         "smoothed with σ = 0.5: certified accuracy 50.0% at 0, 25.0% at 0.1, 25.0% at 0.25, 25.0% at 0.5 (ℓ2)",
         "mean certified radius 0.175, wrong and abstained ones counted as 0; abstained on 1 of 4 images",
         "0.500 s an image",
@@ -107,7 +109,7 @@ def test_a_file_that_is_missing_damaged_or_of_other_weights_says_what_to_do(pict
     with pytest.raises(FileNotFoundError, match=f"{command}`"):
         load(root)
     with pytest.raises(ValueError, match="unknown recipe 'undefeated'"):
-        certify.load("undefeated", 0.25, root=root)
+        certificates.load("undefeated", 0.25, root=root)
     path = run(pictures, root)
     with pytest.raises(FileNotFoundError, match="--sigma 0.5`"):
         load(root, 0.5)
@@ -123,9 +125,9 @@ def test_a_file_that_is_missing_damaged_or_of_other_weights_says_what_to_do(pict
         load(root)
 
     path.write_bytes(whole)
-    weights = path.parent.parent / "weights.safetensors"
-    tensors, _ = tensors.load(weights)
-    tensors.save(weights, tensors | {"head.bias": tensors["head.bias"] + 1})
+    file = path.parent.parent / "weights.safetensors"
+    weights, _ = tensors.load(file)
+    tensors.save(file, weights | {"head.bias": weights["head.bias"] + 1})
     with pytest.raises(ValueError, match=f"other weights than undefended has now.*{command}"):
         load(root)
 
@@ -147,9 +149,10 @@ def test_images_of_other_classes_and_bad_options_are_refused(pictures, root):
 def _process(pictures, root):
     """The same run in a process of its own, an image a batch, on one thread."""
     script = (
-        "import sys, torch; from pathlib import Path; from tulip_lite import data, recipes, smoothing_experiment\n"
-        f"torch.set_num_threads(1); data.FOLDER = Path({str(root.parent / 'data')!r})\n"
-        "smoothing_experiment.run(recipes.get('undefended'), recipes.profile('pocket'), 0.25, "
+        "import sys, torch; from pathlib import Path; from tulip_lite import recipes\n"
+        "from tulip_lite.experiments import certify; from tulip_lite.storage import places\n"
+        f"torch.set_num_threads(1); places.FOLDER = Path({str(root.parent / 'data')!r})\n"
+        "certify.run(recipes.get('undefended'), profile=recipes.profile('pocket'), sigma=0.25, "
         f"source={str(pictures)!r}, device='cpu', runs=Path({str(root.parent / 'runs')!r}), root=Path({str(root)!r}), "
         f"images=16, batch_size=1, **{dict(CHEAP, n=400)!r})"
     )
@@ -179,14 +182,14 @@ def test_a_killed_run_goes_on_and_stores_the_same(pictures, root):
     torch.set_num_threads(1)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            counted = certify.certify
+            counted = certify_experiment.certify
 
             def watched(model, x, *arguments, index, **options):
                 assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
                 certified.extend(index.tolist())
                 return counted(model, x, *arguments, index=index, **options)
 
-            patch.setattr(certify, "certify", watched)
+            patch.setattr(certify_experiment, "certify", watched)
             run(pictures, root, **how)
         resumed = load(root)
         assert certified == list(range(len(stamps), 16)) and not finished()

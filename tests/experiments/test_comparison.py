@@ -8,15 +8,18 @@ from functools import partial
 import pytest
 import torch
 
-from tulip_lite import __main__, results
-from tulip_lite.data import originals
-from tulip_lite.experiments import comparison
-from tulip_lite.experiments.comparison import AUTOATTACK, BEST, OURS, PUBLISHED, QUICK, RADII, Arm
+from tulip_lite import __main__, norms, results
 from tulip_lite.attacks import suite
 from tulip_lite.attacks.adversarial import Adversarial
 from tulip_lite.attacks.others.autoattack import autoattack
 from tulip_lite.attacks.suite import Stage
-from tulip_lite.data import Dataset
+from tulip_lite.data import Dataset, originals
+from tulip_lite.experiments import comparison
+from tulip_lite.experiments.comparison import RADII, Arm
+from tulip_lite.experiments.conclusions import AUTOATTACK, BEST, OURS, PUBLISHED, QUICK, in_words
+from tulip_lite.results import provenance
+from tulip_lite.storage import places
+from tulip_lite.tables import attacks as attack_tables
 
 STORED = results.RESULTS / "bench"
 
@@ -41,22 +44,21 @@ def shortened(arms):
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
     """Runs a benchmark on a few of the twenty originals and returns its exit status and what it stored."""
-    originals = Dataset("originals", originals.CIFAR10_CLASSES, originals.cifar10(), originals.cifar10())
-    monkeypatch.setattr(comparison.data, "load", {"some": originals}.get)
-    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
-    load, there = results.load, results.RESULTS.parent
-    monkeypatch.setattr(results, "load", lambda name: load(name, root=STORED.parent))
-    monkeypatch.setattr(results, "provenance", lambda: {"threads": 1, "processor": "A processor"})
+    twenty = Dataset("originals", originals.CIFAR10_CLASSES, originals.cifar10(), originals.cifar10())
+    monkeypatch.setattr(comparison.data, "load", {"some": twenty}.get)
+    monkeypatch.setattr(places, "RESULTS", tmp_path / "results")
+    origin = {"threads": 1, "processor": "A processor", "gpu": None, "torch": "9.9"}
+    monkeypatch.setattr(provenance, "origin", lambda: dict(origin))
     monkeypatch.setattr(comparison, "NETWORKS", ("undefended",))
     for kind in ("attacks", "logbarrier", "autoattack"):
-        arms = getattr(attack_bench, f"{kind}_arms")
+        arms = getattr(comparison, f"{kind}_arms")
         monkeypatch.setattr(comparison, f"{kind}_arms", lambda arms=arms: shortened(arms()))
 
     def run(kind, images=2):
         status = __main__.main(
-            ["bench", kind, "--images", str(images), "--data", "some", "--runs", str(there / "runs")]
+            ["bench", kind, "--images", str(images), "--data", "some", "--runs", str(tmp_path / "runs")]
         )
-        path = there / "results" / "bench" / f"{kind}.json"
+        path = tmp_path / "results" / "bench" / f"{kind}.json"
         return status, json.loads(path.read_text()) if path.exists() else None
 
     return run
@@ -71,7 +73,23 @@ def test_runs_from_end_to_end_and_concludes_from_its_distances(bench, kind, caps
         assert list(found) == ["l2", "linf"]
         for result in found.values():
             check(result, kind)
-    assert comparison.table(record) in capsys.readouterr().out
+    check_printed(capsys.readouterr().out, attack_tables.compared(record), record)
+
+
+def check_printed(out, table, record):
+    """The table, a row of it for each attack, and a line for each ratio and share."""
+    lines = out.splitlines()
+    assert "\n".join([table, "", *in_words(record)]) in out and "A processor, threads: 1" in table
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    attacks = 0
+    for network, by_norm in record["networks"].items():
+        for norm, result in by_norm.items():
+            attacks += len(result["attacks"])
+            for name in result["attacks"]:
+                assert sum({f"| `{network}`", norms.get(norm).symbol, name} <= set(row) for row in rows) == 1
+            for what in ("share of time", "share of processor time"):
+                assert f"{network}, {norm}: {what} {result[what]:.3f}" in lines
+    assert len(rows) == attacks
 
 
 def check(result, kind):
@@ -111,13 +129,13 @@ def check_shares(result, ours, others):
 def test_autoattack_runs_from_end_to_end_and_its_errors_are_those_of_its_distances(bench, capsys):
     status, record = bench("autoattack")
     assert status == 0 and record["images"] == 2 and list(record["networks"]) == list(comparison.NETWORKS)
-    for network, norms in record["networks"].items():
-        assert list(norms) == ["l2", "linf"]
-        for norm, result in norms.items():
+    for network, by_norm in record["networks"].items():
+        assert list(by_norm) == ["l2", "linf"]
+        for norm, result in by_norm.items():
             assert result["radius"] == 10 * RADII[network][norm]  # where AutoAttack is over soon, as it fools both
             check_errors(result)
             assert result["attacks"][AUTOATTACK]["error"] == 1
-    assert comparison.table(record) in capsys.readouterr().out
+    check_printed(capsys.readouterr().out, attack_tables.fixed_radius(record), record)
 
 
 def check_errors(result):
@@ -137,35 +155,11 @@ def check_errors(result):
     check_shares(result, QUICK, [AUTOATTACK])
 
 
-def test_each_fools_what_the_other_does_not():
-    none = {"cpu_seconds": 1.0, "gradients": 1.0, "passes": 1.0}
-    rows = {
-        QUICK: {"distances": [0.1, 0.6, 0.5, 0.50001, 0.9, 0.2], **none, "seconds": 2.0, "options": {}},
-        # beyond the radius by as much as its rounding, which counts for either; ∞ where it failed
-        AUTOATTACK: {
-            "distances": [0.5, 0.50004, math.inf, math.inf, math.inf, math.inf], **none, "seconds": 8.0,
-            "options": {"radius": 0.5},
-        },
-    }  # fmt: skip
-    for order in (rows, dict(reversed(rows.items()))):
-        result = comparison._at_radius(order)
-        assert {name: (row["error"], row["alone"]) for name, row in result["attacks"].items()} == {
-            QUICK: (4 / 6, 3), AUTOATTACK: (2 / 6, 1),
-        }  # fmt: skip
-        assert (result["radius"], result["share of time"]) == (0.5, 0.25)
-        assert result["attacks"][AUTOATTACK]["distances"] == [0.5, 0.50004, None, None, None, None]
-    # at a smaller radius both know fewer
-    rows[AUTOATTACK]["options"] = {"radius": 0.15}
-    rows[AUTOATTACK]["distances"] = [math.inf] * 6
-    errors = {name: (row["error"], row["alone"]) for name, row in comparison._at_radius(rows)["attacks"].items()}
-    assert errors == {QUICK: (1 / 6, 1), AUTOATTACK: (0, 0)}
-
-
 def test_autoattack_is_run_as_its_authors_do_at_a_radius_for_each_network_and_norm():
     arms = comparison.autoattack_arms()
     assert list(arms) == list(comparison.NETWORKS)
-    for network, norms in arms.items():
-        for norm, those in norms.items():
+    for network, by_norm in arms.items():
+        for norm, those in by_norm.items():
             options = {name: dict(arm.options) for name, arm in those.items()}
             # no other option: version "standard" is the default
             assert options == {QUICK: {"suite": "quick"}, AUTOATTACK: {"radius": RADII[network][norm]}}
@@ -259,17 +253,3 @@ def test_the_libraries_attacks_are_run_with_the_steps_their_authors_give_them():
         },
         "linf": {QUICK: {"suite": "quick"}, "foolbox fmn": {}, "foolbox brendel-bethge": {}},
     }
-
-
-def test_ties_are_won_by_both_and_failures_by_none():
-    none = {"seconds": 1.0, "cpu_seconds": 1.0, "gradients": 1.0, "passes": 1.0, "options": {}}
-    rows = {
-        QUICK: {"distances": [0.5, 1.0, torch.inf], **none, "seconds": 2.0},
-        "a": {"distances": [0.5, 0.5, torch.inf], **none},
-        "b": {"distances": [1.0, torch.inf, torch.inf], **none, "seconds": 3.0},
-    }
-    result = comparison._against_libraries(rows)
-    assert [row["wins"] for row in result["attacks"].values()] == [1, 2, 0]
-    assert [row["unfooled"] for row in result["attacks"].values()] == [1, 1, 2]
-    assert (result["ratio of medians"], result["share of time"]) == (2.0, 0.5)
-    assert result["attacks"]["b"]["distances"] == [1.0, None, None]

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tulip_lite import norms
+from tulip_lite.models import PocketNet
 from tulip_lite.objectives.difference_error import (
     ORDERS,
     UNITS,
@@ -16,7 +17,6 @@ from tulip_lite.objectives.difference_error import (
     taylor_bound,
     weight_gradient_errors,
 )
-from tulip_lite.models import PocketNet
 
 
 def images(size=6):

@@ -138,7 +138,7 @@ def test_an_l2_curvature_in_the_linf_formula_is_no_bound():
     assert (objective <= value).all() and objective.max() > 0.9 * value
 
 
-def test_bad_input_gets_one_clear_line():
+def test_bad_costs_and_steps_get_one_clear_line():
     x, loss = images(), around(images(), gradients(), torch.eye(12).double())
     for call, words in (
         (lambda: penalty_strength(0.0, 1.0), "delta must be finite and > 0"),

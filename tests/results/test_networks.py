@@ -2,14 +2,13 @@
 
 import json
 import os
-import re
-import subprocess
 
 import pytest
 import torch
 
 from tulip_lite import data, measure, recipes, results
 from tulip_lite.data import originals
+from tulip_lite.results import networks
 from tulip_lite.training import clean_error
 
 NETWORKS = recipes.SHIPPED
@@ -83,25 +82,26 @@ def test_the_penalty_shrank_gradients_and_errors_under_attack(activation):
 # --- the format ------------------------------------------------------------------------------------
 
 
+CARD = {"classes": ["a"] * 10, "activation": "relu"}
+
+
 @pytest.fixture
 def stored(tmp_path):
     """A result folder of our own, of an untrained network."""
-    result = results.Result(
-        recipes.get("undefended").model(), {"classes": ["a"] * 10}, [{"loss": 1.0}], {"margin": torch.zeros(3)}
-    )
-    results.save(result, "undefended", "sample", tmp_path)
+    result = results.Result(recipes.get("undefended").model(), CARD, [{"loss": 1.0}], {"margin": torch.zeros(3)})
+    networks.save(result, "undefended", "sample", tmp_path)
     return tmp_path
 
 
 def test_what_is_stored_is_loaded(stored):
     loaded = results.load("undefended", "sample", stored)
-    assert loaded.card == {"classes": ["a"] * 10} and loaded.history == [{"loss": 1.0}]
+    assert loaded.card == CARD and loaded.history == [{"loss": 1.0}]
     assert torch.equal(loaded.per_image["margin"], torch.zeros(3)) and not loaded.model.training
 
 
 def test_storing_again_replaces_the_folder_as_a_whole(stored):
     (stored / "sample" / "undefended" / "old-file").write_text("")
-    results.save(results.load("undefended", "sample", stored), "undefended", "sample", stored)
+    networks.save(results.load("undefended", "sample", stored), "undefended", "sample", stored)
     folder = stored / "sample"
     assert [p.name for p in folder.iterdir()] == ["undefended"]
     assert sorted(p.name for p in (folder / "undefended").iterdir()) == [
@@ -136,24 +136,3 @@ def test_a_network_not_trained_yet_says_how_to_train_it(tmp_path):
         results.load("undefeated")
     with pytest.raises(ValueError, match="unknown profile 'big'"):
         results.load("undefended", "big")
-
-
-def test_the_commit_is_dirty_where_the_code_differs_and_not_where_results_do(tmp_path, monkeypatch):
-    def git(*command):
-        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *command], cwd=tmp_path, check=True)
-
-    (tmp_path / "data" / "results").mkdir(parents=True)
-    for name in ("code.py", "data/results/card.json"):
-        (tmp_path / name).write_text("1")
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-qm", "first")
-    monkeypatch.setattr(results, "FOLDER", tmp_path / "data")
-    (tmp_path / "data" / "results" / "card.json").write_text("2")
-    (tmp_path / "new.py").write_text("3")
-    clean = results.provenance()["commit"]
-    assert re.fullmatch("[0-9a-f]{12}", clean)
-    (tmp_path / "code.py").write_text("2")
-    assert results.provenance()["commit"] == clean + "-dirty"
-    monkeypatch.setattr(results, "FOLDER", tmp_path.parent)
-    assert results.provenance()["commit"] == "unknown"

@@ -1,8 +1,8 @@
 import torch
 from torch import nn
 
-from tulip_lite.storage import fingerprints
 from tulip_lite.models import PocketNet, Scaled
+from tulip_lite.storage import fingerprints
 
 
 def test_a_hash_changes_with_any_name_shape_type_or_value_and_with_nothing_else():

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from tulip_lite.models import PocketNet
 from tulip_lite.storage import tensors
 from tulip_lite.storage.files import written_whole
-from tulip_lite.models import PocketNet
 
 
 def test_what_is_saved_is_loaded_bit_for_bit(tmp_path):

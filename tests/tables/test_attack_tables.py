@@ -3,10 +3,10 @@ import dataclasses
 import pytest
 import torch
 
-from tulip_lite.tables import attacks
-from tulip_lite.tables.attacks import Cost
 from tulip_lite.attacks.others import foolbox
 from tulip_lite.results import Attacks
+from tulip_lite.tables import attacks as attack_tables
+from tulip_lite.tables.attacks import Cost
 
 INF = torch.inf
 
@@ -16,7 +16,7 @@ def cells(row):
 
 
 def test_the_registry_is_that_of_the_library():
-    rows = attacks.registry(foolbox.ATTACKS).splitlines()[2:]
+    rows = attack_tables.registry(foolbox.ATTACKS).splitlines()[2:]
     assert [cells(row)[0] for row in rows] == list(foolbox.ATTACKS)
     table = {cells(row)[0]: cells(row)[1:] for row in rows}
     assert table["carlini-wagner"] == ["ℓ₂", "scores and gradients", "the clean image", "9 × 1000"]
@@ -26,7 +26,7 @@ def test_the_registry_is_that_of_the_library():
 
 def test_costs_are_those_of_the_columns():
     found = {"a": torch.tensor([0.1, 0.2, 0.3, 0.4]), "b": torch.tensor([0.1005, 0.1, 0.5, INF])}
-    rows = attacks.costs(found, {"a": Cost(12.4, 10), "b": Cost(1000, 0)}, "l2").splitlines()
+    rows = attack_tables.costs(found, {"a": Cost(12.4, 10), "b": Cost(1000, 0)}, "l2").splitlines()
     assert cells(rows[0])[1] == "median ℓ₂ distance"
     # nearest of all: 0.1, 0.1, 0.3, 0.4; 0.1005 is within 1 % of the first
     assert cells(rows[2]) == ["a", "0.25", "75%", "0", "12", "10"]
@@ -35,13 +35,13 @@ def test_costs_are_those_of_the_columns():
 
 
 def test_linf_is_in_grey_levels():
-    rows = attacks.costs({"a": torch.full((2,), 4 / 255)}, {"a": Cost(1, 1)}, "linf").splitlines()
+    rows = attack_tables.costs({"a": torch.full((2,), 4 / 255)}, {"a": Cost(1, 1)}, "linf").splitlines()
     assert cells(rows[2])[1] == "4/255"
 
 
 def test_costs_say_what_is_missing():
     with pytest.raises(ValueError, match="no cost of 'b': there are 'a'"):
-        attacks.costs({"b": torch.ones(1)}, {"a": Cost(1, 1)}, "l2")
+        attack_tables.costs({"b": torch.ones(1)}, {"a": Cost(1, 1)}, "l2")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def attacks():
 
 
 def test_suites_are_those_of_the_files(attacks):
-    rows = attacks.suites({"net": attacks, "same": attacks}).splitlines()
+    rows = attack_tables.suites({"net": attacks, "same": attacks}).splitlines()
     assert cells(rows[0])[5:] == ["one nearest", "two nearest", "s an image"]
     assert cells(rows[2]) == ["`net`", "25.0%", "0.2", "0.133", "1", "0", "2", "2.00"]
     assert len(cells(rows[1])) == len(cells(rows[0])) == len(cells(rows[3]))
@@ -68,16 +68,16 @@ def test_suites_are_those_of_the_files(attacks):
 def test_one_table_is_of_one_norm_and_suite(attacks):
     other = dataclasses.replace(attacks, card=attacks.card | {"norm": "linf"})
     with pytest.raises(ValueError, match="one table is of one norm, got 'l2' and 'linf'"):
-        attacks.suites({"a": attacks, "b": other})
+        attack_tables.suites({"a": attacks, "b": other})
     with pytest.raises(ValueError, match="no attacks"):
-        attacks.suites({})
+        attack_tables.suites({})
 
 
 def test_stages_are_those_of_the_suites():
     from tulip_lite.attacks.stages import Stage
 
     suites = {"one": {"l2": (Stage("pgd"), Stage("fmn", {"steps": 9}, "fmn, short")), "linf": (Stage("pgd"),)}}
-    rows = attacks.stages(suites).splitlines()[2:]
+    rows = attack_tables.stages(suites).splitlines()[2:]
     assert [cells(row) for row in rows] == [["`one`", "ℓ₂", "pgd, fmn, short (steps 9)"], ["`one`", "ℓ∞", "pgd"]]
 
 
@@ -87,7 +87,7 @@ def test_compared_is_the_record():
         "images": 4, "data": "Photographs", "processor": "A processor", "threads": 3, "torch": "9.9", "gpu": None,
         "networks": {"net": {"l2": {"attacks": {"a": row}}, "linf": {"attacks": {"a": row | {"median": 2 / 255}}}}},
     }  # fmt: skip
-    rows = attacks.compared(record).splitlines()
+    rows = attack_tables.compared(record).splitlines()
     assert cells(rows[2]) == ["`net`", "ℓ₂", "a", "0.5", "3", "1", "100", "1.2"]
     assert cells(rows[3])[1:4] == ["ℓ∞", "a", "2/255"]
     assert "4 images of Photographs" in rows[-1] and "GPU: none" in rows[-1]
@@ -103,7 +103,7 @@ def test_fixed_radius_is_the_record():
             "linf": {"radius": 3 / 255, "attacks": {"quick": quick}},
         }},
     }  # fmt: skip
-    rows = attacks.fixed_radius(record).splitlines()
+    rows = attack_tables.fixed_radius(record).splitlines()
     assert cells(rows[2]) == ["`net`", "ℓ₂", "0.15", "quick", "37.5%", "2", "156", "170", "1.2"]
     assert cells(rows[3])[3:] == ["autoattack", "34.4%", "1", "156", "5000", "33.0"]
     assert cells(rows[4])[1:4] == ["ℓ∞", "3/255", "quick"]

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from tulip_lite.tables import bounds
 from tulip_lite.results import Bounds
 from tulip_lite.results.certificates import Smoothing
+from tulip_lite.tables import bounds as bound_tables
 
 CARD = {"data": "two", "images": 4, "local": 2, "processor": "P", "threads": 1, "gpu": None, "torch": "9"}
 
@@ -37,7 +37,7 @@ def table(smooth, attacked=True):
 
 
 def test_each_kind_has_its_mean_and_its_refuted_images():
-    text = bounds.kinds({"a": table(False), "b": table(True)})
+    text = bound_tables.kinds({"a": table(False), "b": table(True)})
     rows = {row.split(" | ")[0].strip("| "): row for row in text.splitlines() if row.startswith("| ")}
     # of three right images the margin over L = 2: 0.25, 0.1, 0.5; none above the attack's 0.4, 0.5, 0.6
     assert "| 0.28 | 0 of 3 (0.0–70.8 %) |" in rows["L, test images"]
@@ -49,11 +49,11 @@ def test_each_kind_has_its_mean_and_its_refuted_images():
         "two, 4 test images, 2 of them for the constants searched for nearby. P, threads: 1"
     )
     with pytest.raises(ValueError, match="a has no column 'attack/l2-quick': attack it with"):
-        bounds.kinds({"a": table(False, attacked=False)})
+        bound_tables.kinds({"a": table(False, attacked=False)})
 
 
 def test_regularity_has_our_statistics_above_the_papers():
-    rows = bounds.regularity({"a": table(False), "b": table(True)}).splitlines()
+    rows = bound_tables.regularity({"a": table(False), "b": table(True)}).splitlines()
     assert rows[2] == "| `a` | 0.90 | – | 2.00 | – |"
     assert rows[3] == "| `b` | 0.90 | 4.00 | 2.00 | 9.00 |"
     assert "| *paper: Undefended, smooth* | 3.25 | 198.23 | 65.35 | 8134.26 |" in rows
@@ -67,6 +67,6 @@ def test_certificates_are_counted():
         torch.tensor([100, 90, 99, 50]), torch.tensor([0.9, 0.8, 0.95, 0.4]).double(), card,
     )  # fmt: skip
     card["summary"] = found.summary()
-    text = bounds.smoothed({"n": found})
+    text = bound_tables.smoothed({"n": found})
     assert "| network | certified at 0 | certified at 0.1 |" in text
     assert "| `n` | 50.0% | 50.0% | 25.0% | 0.0% | 0.125 | 1 |" in text

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from tulip_lite import recipes, results, tables
+from tulip_lite.objectives import GradientPenalty, penalty
 from tulip_lite.objectives.difference_error import DifferenceErrors, best_step, errors_against_h
-from tulip_lite.objectives import GradientPenalty
 
 DERIVED = {"cross-entropy": 3, "finite difference": 7}
 
@@ -78,7 +78,7 @@ def test_a_step_that_was_not_measured_is_refused(errors):
 
 
 def test_the_source_is_the_packages():
-    text = tables.source(objectives._direction, GradientPenalty.__call__)
+    text = tables.source(penalty._direction, GradientPenalty.__call__)
     assert text.startswith("```python\ndef _direction(") and text.endswith("\n```")
     # a method is shown without its class's indentation
     assert "\n\ndef __call__(self, model" in text and "self.strength / 2 * squared.mean()" in text

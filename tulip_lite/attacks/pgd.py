@@ -221,6 +221,7 @@ def _within(
         images[left[over]], found[left[over]] = moved[over], True
         left, moved, gradient = left[~over], moved[~over], gradient[~over]
         if step == steps or not len(left):
-            return found, images
+            break
         ahead = moved + norms.per_image(2.5 * radius[left] / steps, moved) * geometry.steepest(gradient)
         moved = (clean[left] + geometry.project(ahead - clean[left], radius[left])).clamp(0, 1)
+    return found, images

@@ -142,7 +142,7 @@ def _attack(model, x, y, norm, stages, warm, seed, best, bar) -> Report:
         bar.set_postfix_str(stage.name)
         began = time.perf_counter()
         found = ATTACKS[stage.attack].run(
-            model, x, y, norm, start=best if warm else None, seed=_seed(*seed, stage.name), **stage.options
+            model, x, y, norm, start=best if warm else None, seed=_seed(seed[0], seed[1], stage.name), **stage.options
         )
         seconds[stage.name] = time.perf_counter() - began
         names = tuple(stage.name if name not in (CLEAN, "") else name for name in found.attack)

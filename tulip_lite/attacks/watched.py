@@ -59,8 +59,9 @@ class Watched(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         logits = self.model(x)
         self.passes += len(x)
-        if self.clean is not None:
-            self._note(x.detach(), logits.detach(), logits.requires_grad)
+        if self.clean is not None and self.y is not None:
+            offset, y = x.detach() - self.clean, self.y.expand(len(x))
+            self._note(self.size(offset), logits.detach(), y, logits.requires_grad)
         if logits.requires_grad:
             logits.register_hook(self._count)
         return logits
@@ -68,10 +69,9 @@ class Watched(nn.Module):
     def _count(self, gradient: Tensor) -> None:
         self.gradients += len(gradient)
 
-    def _note(self, x: Tensor, logits: Tensor, tracked: bool) -> None:
-        y = self.y.expand(len(x))
+    def _note(self, distance: Tensor, logits: Tensor, y: Tensor, tracked: bool) -> None:
         margin, loss = losses.logit_margin(logits, y), losses.cross_entropy(logits, y)
-        self._steps.append(Path(self.size(x - self.clean), margin, loss, torch.full_like(y, tracked, dtype=torch.bool)))
+        self._steps.append(Path(distance, margin, loss, torch.full_like(y, tracked, dtype=torch.bool)))
 
     def path(self) -> Path:
         """What the network was shown so far.

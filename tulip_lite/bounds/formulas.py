@@ -76,9 +76,9 @@ def slope_limited_bound(
     Raises:
         ValueError: As there, and where a gradient norm exceeds L, which then is no Lipschitz constant.
     """
+    gradient_norm, lipschitz, curvature = (_like(gap, value) for value in (gradient_norm, lipschitz, curvature))
     parabola = curvature_bound(gap, gradient_norm, curvature)
     lipschitz_bound(gap, lipschitz)  # checks L
-    gradient_norm, lipschitz, curvature = (_like(gap, value) for value in (gradient_norm, lipschitz, curvature))
     _check("gradient_norm must be at most lipschitz; it", gradient_norm, gradient_norm > lipschitz)
     risen = (lipschitz**2 - gradient_norm**2) / (2 * curvature)
     cone = (lipschitz - gradient_norm) / curvature + (gap - risen) / lipschitz

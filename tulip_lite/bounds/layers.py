@@ -29,22 +29,28 @@ class Layer(NamedTuple):
 
 def layers_of(model: PocketNet, size: tuple[int, int]) -> tuple[list[Layer], list[tuple[int | None, int]]]:
     """The linear part of each layer, and which stream of channels it reads and writes: a sum keeps its stream."""
-    stem, *blocks = model.features
-    gain = (stem.norm.running_var.double() + stem.norm.eps).rsqrt()
-    layers, streams = [Layer(stem.filters.double() * gain[:, None, None, None], size, 1, 1.0, False)], [(None, 0)]
+    stem, blocks = model.layers()
+    filters = stem.filters.double() * _gain(stem.norm)[:, None, None, None]
+    layers = [Layer(filters, size, 1, 1.0, False)]
+    streams: list[tuple[int | None, int]] = [(None, 0)]
     for block in blocks:
         pool = 1.0
         if isinstance(block.pool, nn.AvgPool2d):
             # a mean of two pixels along an axis shortens by √2, but for the lone last pixel of an odd row
             pool = math.prod(1.0 if pixels % 2 else 2**-0.5 for pixels in size)
-            size = tuple(math.ceil(pixels / 2) for pixels in size)
-        norm, stride = block.norm, block.conv.stride[0]
-        gain = norm.weight.double() * (norm.running_var.double() + norm.eps).rsqrt()
+            size = (math.ceil(size[0] / 2), math.ceil(size[1] / 2))
+        stride, gain = block.conv.stride[0], block.norm.weight.double() * _gain(block.norm)
         weight = block.conv.weight.double() * gain[:, None, None, None]
         layers.append(Layer(weight, size, stride, pool, block.residual))
         streams.append((streams[-1][1], streams[-1][1] + (not block.residual)))
-        size = tuple(math.ceil(pixels / stride) for pixels in size)
+        size = (math.ceil(size[0] / stride), math.ceil(size[1] / stride))
     return layers, streams
+
+
+def _gain(norm: nn.BatchNorm2d) -> Tensor:
+    """What batch normalisation multiplies each channel by, before its own weight."""
+    assert norm.running_var is not None
+    return (norm.running_var.double() + norm.eps).rsqrt()
 
 
 def both_signs(scale: Tensor, channels: int) -> Tensor:
@@ -54,7 +60,7 @@ def both_signs(scale: Tensor, channels: int) -> Tensor:
 
 def passes(network: PocketNet, x: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
     """Pre-activations of each layer, what stands after each, and the scores (B, K)."""
-    stem, *blocks = network.features
+    stem, blocks = network.layers()
     before = [stem.norm(F.conv2d(x, stem.filters, padding=1))]
     after = [stem.activation(torch.cat([before[0], -before[0]], 1))]
     for block in blocks:

@@ -67,7 +67,7 @@ class Certifier:
                 f"the proof follows PocketNet layer by layer, and this is a {type(model).__name__}: use an estimate, "
                 "such as bounds.constants.lipschitz.ascended, or randomised smoothing"
             )
-        stem = model.features[0]
+        stem = model.layers()[0]
         self.smooth = isinstance(stem.activation, SmoothReLU)
         if not (self.smooth or isinstance(stem.activation, nn.ReLU)):
             raise TypeError(f"the proof needs ReLU or SmoothReLU, got {type(stem.activation).__name__}")

@@ -53,7 +53,7 @@ class Certified(NamedTuple):
 
     predicted: Tensor
     radius: Tensor
-    count: Tensor
+    count: Tensor  # type: ignore[assignment]  # the field has the name of a tuple's method, which nobody calls here
     lower: Tensor
 
 
@@ -89,12 +89,12 @@ def certify(
     check_alpha(alpha)
     check_counts(n0=n0, n=n)
     images = _with_generators(x, sigma, batch_size, seed, index, "certify")
-    top, count = [], []
+    top, hits = [], []
     with evaluating(model):
         for image, generator in images:
             top.append(int(_votes(model, image, sigma, n0, batch_size, generator).argmax()))
-            count.append(int(_votes(model, image, sigma, n, batch_size, generator)[top[-1]]))
-    count = torch.tensor(count)
+            hits.append(int(_votes(model, image, sigma, n, batch_size, generator)[top[-1]]))
+    count = torch.tensor(hits)
     lower = clopper_pearson(count, n, alpha)
     sure = lower > 0.5
     radius = torch.where(sure, sigma * torch.special.ndtri(lower), 0.0)
@@ -209,10 +209,10 @@ def _votes(
     model: nn.Module, image: Tensor, sigma: float, count: int, batch_size: int, generator: torch.Generator
 ) -> Tensor:
     """How many (K,) of `count` noisy copies of an image (1, C, H, W) get each class."""
-    votes = 0
+    votes: Tensor | int = 0
     for begin in range(0, count, BLOCK):
         for copies in _noisy(image, sigma, min(BLOCK, count - begin), generator).split(batch_size):
             logits = model(copies)
             check_logits(logits)
             votes = votes + logits.argmax(1).bincount(minlength=logits.shape[1])
-    return votes.cpu()
+    return torch.as_tensor(votes).cpu()

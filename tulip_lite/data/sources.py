@@ -92,11 +92,11 @@ class _Cifar:
             raise ValueError(
                 f"{self.folder} is incomplete or damaged: delete it and run `python -m tulip_lite data {self.name}` again"
             ) from error
-        splits = [
+        train, test = (
             Split(torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(part.targets))
             for part in parts
-        ]
-        return Dataset(self.name.upper().replace("CIFAR", "CIFAR-"), tuple(parts[0].classes), *splits)
+        )
+        return Dataset(self.name.upper().replace("CIFAR", "CIFAR-"), tuple(parts[0].classes), train, test)
 
     def download(self) -> Path:
         if self.is_there():
@@ -141,7 +141,7 @@ def _sample() -> Dataset:
 def _folder(root: Path) -> Dataset:
     cache = places.FOLDER / ".cache" if os.access(places.FOLDER, os.W_OK) else Path.home() / ".cache" / "tulip_lite"
     classes, arrays = folder.read(root, cache)
-    splits = [Split(arrays[f"{part}_images"], arrays[f"{part}_labels"]) for part in folder.PARTS]
-    for part in splits:
-        check_labels(part.labels, len(classes))
-    return Dataset(folder.title(root), classes, *splits, GET_CIFAR)
+    train, test = (Split(arrays[f"{part}_images"], arrays[f"{part}_labels"]) for part in folder.PARTS)
+    for split in (train, test):
+        check_labels(split.labels, len(classes))
+    return Dataset(folder.title(root), classes, train, test, GET_CIFAR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from tulip_lite import results
 from tulip_lite.bounds.smoothing import certify
@@ -58,7 +59,7 @@ def run(
     check_positive(sigma=sigma, batch_size=batch_size)
     setting.use(threads)
     here = Setting.of(recipe, profile, source, images, device=device, root=root)
-    options = {"n0": n0, "n": n, "alpha": alpha, "seed": seed}
+    options: dict[str, Any] = {"n0": n0, "n": n, "alpha": alpha, "seed": seed}
     path = certificates.path_of(recipe.name, sigma, profile.name, root)
     folder = here.folder(runs, "certify", path.stem, f"{len(here.index)}-images-seed{seed}")
     columns, seconds = unfinished.columns(
@@ -77,7 +78,7 @@ def run(
     return path
 
 
-def _identity(here: Setting, sigma: float, batch_size: int, options: dict[str, int | float]) -> dict[str, object]:
+def _identity(here: Setting, sigma: float, batch_size: int, options: dict[str, Any]) -> dict[str, object]:
     """What must be the same for a run to be continued."""
     return {
         **options,

@@ -163,7 +163,8 @@ def _compare(
     pictures = setting.images(source, "cifar10")
     x, y = _images(models, pictures, images)
     # now: the files may change while this runs, but not what was loaded from them
-    origin, code, networks = provenance.origin(), _code(), {}
+    origin, code = provenance.origin(), _code()
+    networks: dict[str, dict[str, dict]] = {}
     for network, model in models.items():
         model = model.to(memory_format=torch.channels_last)
         for norm, those in arms[network].items():

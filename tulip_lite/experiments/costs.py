@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from tulip_lite.curvature import HessianProducts
 from tulip_lite.experiments import setting
 from tulip_lite.experiments.setting import THREADS
 from tulip_lite.losses import soft_margin
-from tulip_lite.models import PocketNet
+from tulip_lite.models import PocketNet, placed
 from tulip_lite.objectives import AdversarialTraining, CrossEntropy, GradientPenalty, Objective
 from tulip_lite.results import benchmarks, provenance
 from tulip_lite.training import default_device, has_bfloat16
@@ -68,9 +69,7 @@ def curvature(*, threads: THREADS = None) -> str:
     know our smooth ReLU."""
     setting.use(threads)
     device = default_device()
-    model = (
-        PocketNet(activation="gelu").to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)
-    )
+    model = placed(PocketNet(activation="gelu"), device).eval().requires_grad_(False)
     x = torch.rand(BATCH, 3, 32, 32, device=device).contiguous(memory_format=torch.channels_last)
     y = torch.randint(10, (BATCH,), device=device)
     v = torch.randn(BATCH, x[0].numel(), device=device)
@@ -96,7 +95,7 @@ def _precisions() -> list[str]:
 
 def _step(model: nn.Module, objective: Objective, precision: str) -> Callable[[], None]:
     device = default_device()
-    model = model.to(device=device, memory_format=torch.channels_last).train()
+    model = placed(model, device).train()
     optimizer = torch.optim.SGD(model.parameters(), 0.01, 0.9, nesterov=True)
     x = torch.rand(BATCH, 3, 32, 32, device=device).contiguous(memory_format=torch.channels_last)
     y = torch.randint(10, (BATCH,), device=device)
@@ -113,7 +112,7 @@ def _step(model: nn.Module, objective: Objective, precision: str) -> Callable[[]
 
 def _report(
     name: str,
-    arms: dict[str, Callable[[], object]],
+    arms: Mapping[str, Callable[[], object]],
     baseline_of: Callable[[str], str],
     what: str = "a training step of PocketNet",
 ) -> str:
@@ -126,7 +125,7 @@ def _report(
                 torch.cuda.synchronize()
             if turn >= 2:  # the first two turns warm up
                 seconds[arm].append(time.perf_counter() - began)
-    rows = {}
+    rows: dict[str, dict[str, Any]] = {}
     for arm in arms:
         # each turn's ratio to its own baseline, so that a slow moment of the machine slows both
         ratios = [s / b for s, b in zip(seconds[arm], seconds[baseline_of(arm)], strict=True)]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tulip_lite import data, recipes, results
 from tulip_lite.data import Dataset, Split
+from tulip_lite.models import placed
 from tulip_lite.recipes import Profile, Recipe
 from tulip_lite.results import Result, provenance
 from tulip_lite.storage import fingerprints
@@ -127,7 +128,7 @@ class Setting:
         index = chosen(pictures.test, count)
         origin = provenance.origin()
         where = torch.device(device) if device else default_device()
-        network.model.to(device=where, memory_format=torch.channels_last)
+        placed(network.model, where)
         x, y = Split(pictures.test.images[index], pictures.test.labels[index]).to(where).tensors()
         return cls(recipe, profile, network, pictures, index, x, y, where, origin)
 

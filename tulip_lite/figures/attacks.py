@@ -152,13 +152,13 @@ def perturbations(
     figure, axes = pyplot.subplots(len(x), columns, figsize=(1.55 * columns, 2 * len(x)), squeeze=False)
     draw = _painter(classes)
     for row in range(len(x)):
-        draw(axes[row][0], x[row], f"clean: {classes[y[row]]}", True)
+        draw(axes[row][0], x[row], f"clean: {classes[int(y[row])]}", True)
         for k, (name, (x_adv, predicted)) in enumerate(attacked.items()):
             change = x_adv - x
             factor = 0.5 / float(change.abs().max().clamp_min(1e-12))
             right = bool(predicted[row] == y[row])
             draw(axes[row][1 + 2 * k], 0.5 + factor * change[row], f"change × {factor:.0f}", None)
-            draw(axes[row][2 + 2 * k], x_adv[row], f"{name}:\n{classes[predicted[row]]}", right)
+            draw(axes[row][2 + 2 * k], x_adv[row], f"{name}:\n{classes[int(predicted[row])]}", right)
     # room for the second line of a title below the row above it
     figure.tight_layout(pad=0.4, h_pad=1.6)
     return figure

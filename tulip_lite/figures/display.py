@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from IPython.display import display
 from PIL import Image
@@ -29,6 +29,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 STILL_DPI = 96
 
 
+@runtime_checkable
 class Explorable(Protocol):
     """What `show` asks of an interactive figure: an address, a text alternative that it sets, and a still picture."""
 
@@ -68,7 +69,7 @@ def show(
     if hasattr(figure, "to_plotly_json"):
         data: dict[str, Any] = {PLOTLY: _plotly_json(figure)}
         texts["still"] = _png(_drawn_by_matplotlib(figure), STILL_DPI)[0]
-    elif hasattr(figure, "still"):
+    elif isinstance(figure, Explorable):
         figure.alt = alt
         data = {WIDGET: {"model_id": figure.model_id, "version_major": 2, "version_minor": 0}}
         texts["still"] = _png(figure.still(), STILL_DPI)[0]

@@ -2,4 +2,5 @@
 
 from tulip_lite.models.evaluation import Scaled as Scaled
 from tulip_lite.models.evaluation import evaluating as evaluating
+from tulip_lite.models.evaluation import placed as placed
 from tulip_lite.models.pocket import PocketNet as PocketNet

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor, nn
 
 from tulip_lite.checks import check_positive
@@ -20,6 +21,11 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+def placed(model: nn.Module, device: torch.device | str) -> nn.Module:
+    """The model itself, on `device`, its weights in the memory format in which convolutions are fast."""
+    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
 
 class Scaled(nn.Module):

@@ -22,6 +22,7 @@ class OpponentCosines(nn.Module):
     """
 
     channels = 32
+    filters: Tensor
 
     def __init__(self, activation: Callable[[], nn.Module]):
         super().__init__()
@@ -93,6 +94,12 @@ class PocketNet(nn.Module):
             _Block(128, 256, act, pool=2),
         )
         self.head = nn.Linear(256, classes)
+
+    def layers(self) -> tuple[OpponentCosines, list[_Block]]:
+        """The first layer, and the blocks after it."""
+        stem, *blocks = self.features
+        assert isinstance(stem, OpponentCosines)
+        return stem, [block for block in blocks if isinstance(block, _Block)]
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.features(x).flatten(2)

@@ -64,7 +64,8 @@ class DifferenceErrors:
             truncation, rounding = self.second.abs() / 2, 2 * self.rounding[precision]
         else:
             truncation, rounding = self.third.abs() / 6, self.rounding[precision]
-        return tuple((part / self.slope).quantile(0.5).item() for part in (truncation, rounding))
+        middle = [float((part / self.slope).quantile(0.5)) for part in (truncation, rounding)]
+        return middle[0], middle[1]
 
 
 def best_step(truncation: float, rounding: float, order: int = 1) -> tuple[float, float]:
@@ -200,7 +201,7 @@ def _rounding(losses: dict[str, Callable[[Tensor], Tensor]], x: Tensor, samples:
     float64 has nothing to be compared with: its ε is float32's times the ratio of the units.
     """
     generator = torch.Generator().manual_seed(0)
-    differences = {name: [] for name in ("float32", "bfloat16")}
+    differences: dict[str, list[Tensor]] = {name: [] for name in ("float32", "bfloat16")}
     for _ in range(samples):
         noise = torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
         near = x + 0.01 * norms.get("l2").steepest(noise)
@@ -226,12 +227,12 @@ def weight_gradient_errors(
     copied, x = copy.deepcopy(model).double(), x.double()
     weights = [p for p in copied.parameters() if p.requires_grad]
 
-    def gradient(**penalty: object) -> Tensor:
-        _, squared = GradientPenalty(norm, **penalty).penalty(copied, x, y)
+    def gradient(method: str, h: float = 0.01) -> Tensor:
+        _, squared = GradientPenalty(norm, method=method, h=h).penalty(copied, x, y)
         found = torch.autograd.grad(squared.mean(), weights, materialize_grads=True)
         return torch.cat([g.flatten() for g in found])
 
     with evaluating(copied):
-        exact = gradient(method="double-backprop")
-        found = torch.stack([gradient(method=method, h=float(h)) for h in hs])
+        exact = gradient("double-backprop")
+        found = torch.stack([gradient(method, float(h)) for h in hs])
     return (found - exact).norm(dim=1) / exact.norm(), torch.cosine_similarity(found, exact[None], dim=1)

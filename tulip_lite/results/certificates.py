@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,7 +48,7 @@ class Smoothing:
         right = self.predicted == self.label
         return [(right & (self.radius > radius)).double().mean().item() for radius in radii]
 
-    def summary(self) -> dict[str, int | float | dict[str, float]]:
+    def summary(self) -> dict[str, Any]:
         """`images` and `abstained`, how many; `mean_radius`, 0 where wrong or abstained; `certified_accuracy` at RADII."""
         right = self.predicted == self.label
         return {

@@ -16,7 +16,7 @@ from tulip_lite.results.provenance import machine
 from tulip_lite.tables.markdown import table
 
 if TYPE_CHECKING:
-    from tulip_lite.attacks.others.foolbox import LibraryAttack
+    from tulip_lite.attacks.others.catalogue import LibraryAttack
     from tulip_lite.attacks.stages import Stage
     from tulip_lite.results import Attacks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 ALIGNMENT = {"l": "---", "r": "--:"}
 
@@ -28,7 +28,7 @@ def table(heads: Sequence[str], aligned: str, rows: Iterable[Sequence[str]], *be
     return "\n".join([*(f"| {' | '.join(cells)} |" for cells in lines), *(("", *below) if below else ())])
 
 
-def source(*pieces: object) -> str:
+def source(*pieces: Callable) -> str:
     """The source text of functions and methods as the package has it, a block of Markdown."""
     texts = [textwrap.dedent(inspect.getsource(piece)).rstrip() for piece in pieces]
     return "```python\n" + "\n\n".join(texts) + "\n```"

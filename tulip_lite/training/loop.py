@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from tulip_lite.checks import check_labels
 from tulip_lite.data import Split
 from tulip_lite.data.augmentation import Augmentation
-from tulip_lite.models import evaluating
+from tulip_lite.models import evaluating, placed
 from tulip_lite.objectives import Objective
 from tulip_lite.storage.unfinished import Checkpoint
 from tulip_lite.training.precision import choose_precision, default_device
@@ -88,7 +88,7 @@ def fit(
         raise ValueError(
             f"{len(data)} images do not fill one batch of {schedule.batch_size}: choose a smaller batch_size"
         )
-    model.to(device=device, memory_format=torch.channels_last)
+    placed(model, device)
     data = data.to(device)
     _check_fits(model, data)
 

@@ -12,7 +12,7 @@ import json
 import posixpath
 import re
 from importlib import resources
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
 import traitlets
@@ -84,7 +84,7 @@ class Explorable(anywidget.AnyWidget):
 
     alt = traitlets.Unicode(help="the text alternative, which `figures.show` sets").tag(sync=True)
 
-    def __init_subclass__(cls, **options: object) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         # anywidget makes a subclass of each for its traits: that one has the texts already
         if "module" in vars(cls):

@@ -16,8 +16,8 @@ from foolbox.attacks import brendel_bethge
 from torch import nn
 
 from tulip_lite import norms
-from tulip_lite.attacks.others import foolbox as wrapper
 from tulip_lite.attacks.adversarial import CLEAN, Adversarial, fooled
+from tulip_lite.attacks.others import foolbox as wrapper
 from tulip_lite.attacks.others.autoattack import autoattack
 from tulip_lite.attacks.others.foolbox import ATTACKS, run
 
@@ -404,7 +404,7 @@ def test_brendel_bethge_stays_where_its_solver_fails():
     ({"y": torch.tensor([0.0, 1.0])}, TypeError, "integer"),
     ({"model": Wrong(torch.nan)}, ValueError, "the model returned NaN"),
 ])  # fmt: skip
-def test_bad_input_gets_one_clear_line(change, error, complaint):
+def test_bad_attacks_options_and_images_get_one_clear_line(change, error, complaint):
     arguments = {"name": "ddn", "model": Wrong(0.0), "x": torch.rand(2, 3, 4, 4), "y": torch.tensor([0, 1])}
     with pytest.raises(error, match=complaint) as caught:
         run(**arguments | {"norm": "l2"} | change)

@@ -7,8 +7,8 @@ from small_losses import PIXELS, SHAPE, bowl, images
 from torch import nn
 
 from tulip_lite import losses
-from tulip_lite.curvature import hessian_extremes
 from tulip_lite.bounds.constants.curvature import ascended_curvature, sampled_curvature
+from tulip_lite.curvature import hessian_extremes
 from tulip_lite.models import PocketNet
 
 

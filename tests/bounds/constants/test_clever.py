@@ -76,7 +76,7 @@ def test_the_estimate_is_never_below_what_was_seen_and_neighbours_do_not_matter(
         torch.testing.assert_close(one, all_[1:2], rtol=1e-3, atol=0)
 
 
-def test_bad_input_gets_one_clear_line(monkeypatch):
+def test_clever_refuses_bad_input_in_one_clear_line(monkeypatch):
     x, y = torch.rand(2, 3, 1, 1), torch.zeros(2, dtype=torch.long)
     for batches in (0, 1.5):
         with pytest.raises(ValueError, match="batches must be a whole number"):

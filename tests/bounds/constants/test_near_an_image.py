@@ -6,10 +6,9 @@ import pytest
 import torch
 from small_losses import images
 
-from tulip_lite import losses
-from tulip_lite.bounds.constants import search
-from tulip_lite.bounds.constants.lipschitz import ascended, on_the_way, random_norms, sampled
+from tulip_lite import gradients, losses
 from tulip_lite.bounds.constants.curvature import ascended_curvature, sampled_curvature
+from tulip_lite.bounds.constants.lipschitz import ascended, on_the_way, random_norms, sampled
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def test_an_image_has_its_own_radius_and_its_neighbours_do_not_matter(name, loss
     for i in range(5):
         alone = search(loss, x[i : i + 1], y[i : i + 1], radius[i].item(), [z[i : i + 1] for z in starts])
         torch.testing.assert_close(alone, together[i : i + 1], rtol=1e-9, atol=0)
-    monkeypatch.setattr(search, "TOGETHER", 2)
+    monkeypatch.setattr(gradients, "TOGETHER", 2)
     torch.testing.assert_close(search(loss, x, y, radius, starts), together, rtol=1e-9, atol=0)
 
 
@@ -59,7 +58,7 @@ def test_a_radius_that_cannot_be(name, radius, loss):
         SEARCHES[name](loss, *images(), radius, [])
 
 
-def test_bad_input_gets_one_clear_line(loss):
+def test_bad_counts_starts_and_labels_get_one_clear_line(loss):
     x, y = images()
     for count in (0, -1, 2.5, math.nan):
         with pytest.raises(ValueError, match="samples must be a whole number ≥ 1"):

@@ -22,6 +22,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -138,7 +139,7 @@ def _foolbox(name: str) -> ModuleType:
 
 def _built(library: ModuleType, name: str, norm: str, options: Mapping[str, Option]) -> Callable:
     """foolbox's attack, mended where it lets one image of a batch disturb the others."""
-    make = getattr(library.attacks, ATTACKS[name].classes[norm])
+    make: Any = getattr(library.attacks, ATTACKS[name].classes[norm])  # a class; foolbox is imported when it is needed
     if name == "hopskipjump":
 
         class HopSkipJump(make):
@@ -175,7 +176,10 @@ def _portion(name: str, options: Mapping[str, Option], clean: Tensor) -> int:
     """How many images a library may have at once."""
     if name != "hopskipjump":
         return len(clean)
-    held = min(options["initial_gradient_eval_steps"] * math.sqrt(options["steps"]), options["max_gradient_eval_steps"])
+    first, most, steps = (
+        int(options[option] or 0) for option in ("initial_gradient_eval_steps", "max_gradient_eval_steps", "steps")
+    )
+    held = min(first * math.sqrt(steps), most)
     return max(1, int(_HELD_PIXELS / (held * clean[0].numel())))
 
 
@@ -183,16 +187,18 @@ def _piecewise(
     attempt: Callable[[Tensor, Tensor, Tensor], Tensor], images: Tensor, labels: Tensor, starts: Tensor, portion: int
 ) -> tuple[Tensor, list[Exception]]:
     """What `attempt` returns on portions; where it raises, on halves, down to single images, which then stay as they are."""
-    done, errors = [], []
+    done: list[Tensor] = []
+    errors: list[Exception] = []
     for part in zip(images.split(portion), labels.split(portion), starts.split(portion), strict=True):
         try:
             result = attempt(*part)
         # what foolbox raises about single images; whatever else goes wrong is no image's fault
         except (AssertionError, ValueError, ArithmeticError) as error:
             if len(part[0]) == 1:
-                result, problems = part[0], [error]
+                result = part[0]
+                errors.append(error)
             else:
                 result, problems = _piecewise(attempt, *part, portion=(len(part[0]) + 1) // 2)
-            errors += problems
+                errors += problems
         done.append(result)
     return torch.cat(done), errors

@@ -89,22 +89,23 @@ def _fit(maxima: Tensor, eps: float) -> tuple[float, float, float, float]:
     """(estimate, p-value, shape, scale) of one image's maxima (n,), whose rounding is `eps` of their size."""
     from scipy.stats import kstest, weibull_max
 
-    maxima = maxima.double().numpy()
-    largest = float(maxima.max())
-    spread = largest - float(maxima.min())
+    values = maxima.double().numpy()
+    largest = float(values.max())
+    spread = largest - float(values.min())
     if spread <= 100 * eps * largest:
         return largest, math.nan, math.nan, math.nan
     # fitted with the largest at 0 and the smallest at −1: the search has absolute tolerances
-    scaled = (maxima - largest) / spread
+    scaled = (values - largest) / spread
     fits = []
     for first in _FIRST_SHAPES:
         # location and scale that give the maxima's mean and deviation
         mean, second = math.gamma(1 + 1 / first), math.gamma(1 + 2 / first)
-        scale = scaled.std() / math.sqrt(second - mean**2)
-        end = max(scaled.mean() + scale * mean, 0.01)
-        shape, end, scale = weibull_max.fit(scaled, first, loc=end, scale=scale, optimizer=_penalised)
-        fits.append((kstest(scaled, weibull_max(shape, end, scale).cdf).pvalue, end, shape, scale))
-    p_value, end, shape, scale = map(float, max(fits))
+        wide = scaled.std() / math.sqrt(second - mean**2)
+        far = max(scaled.mean() + wide * mean, 0.01)
+        shape, end, scale = weibull_max.fit(scaled, first, loc=far, scale=wide, optimizer=_penalised)
+        p_value = float(kstest(scaled, weibull_max(shape, end, scale).cdf).pvalue)
+        fits.append((p_value, float(end), float(shape), float(scale)))
+    p_value, end, shape, scale = max(fits)
     estimate = largest + spread * end if p_value >= _WORST_P_VALUE else largest
     return estimate, p_value, shape, spread * scale
 

@@ -101,7 +101,8 @@ class _Rayleigh:
 
 def _best_direction(hessian: HessianProducts, v: Tensor, products: int) -> Tensor:
     """The unit direction of largest curvature, (B, N), in the space of v, Hv, H²v, … (Rayleigh-Ritz; v: (B, N))."""
-    basis, images = [], []
+    basis: list[Tensor] = []
+    images: list[Tensor] = []
     for _ in range(min(products, v.shape[1])):
         for _ in range(2):  # twice makes it orthogonal to rounding
             for b in basis:

@@ -45,7 +45,7 @@ def measured(
     Raises:
         ValueError: the loss is not below ℓ₀ = 0 from the start, or x_adv is x; the image is named.
     """
-    slices = []
+    slices: list[dict] = []
     for name, i in images.items():
         one, label, step = x[i : i + 1], y[i : i + 1], (x_adv - x)[i : i + 1]
         value, slope = value_and_slope(loss, one, label)
@@ -97,7 +97,7 @@ class BoundsExplorer(Explorable):
     lipschitz = traitlets.Float(4.3, min=1e-9).tag(sync=True)
     curvature = traitlets.Float(7.5, min=1e-9).tag(sync=True)
     shown = traitlets.Int(-1, help="which slice; −1 is the drawn example").tag(sync=True)
-    slices = traitlets.List().tag(sync=True)
+    slices: traitlets.List[dict] = traitlets.List().tag(sync=True)
 
     def _slice(self) -> dict | None:
         return self.slices[self.shown] if 0 <= self.shown < len(self.slices) else None

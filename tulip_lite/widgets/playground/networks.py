@@ -50,11 +50,11 @@ def initial_weights(seed: int = 2, hidden: int = HIDDEN) -> list[float]:
     """Weights to start from: normal with variance 2/inputs and biases uniform in ±1, so that the kinks lie among the points."""
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they were
         torch.manual_seed(seed)
-        model = nn.Sequential(nn.Linear(2, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, 2))
-        for layer in model[:2]:
+        layers = [nn.Linear(2, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, 2)]
+        for layer in layers[:2]:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.uniform_(layer.bias, -1, 1)
-    return [round(w, 6) for w in flat(model)]
+    return [round(w, 6) for w in flat(nn.Sequential(*layers))]
 
 
 def train(model: nn.Module, data: list[list[float]], lam: float, steps: int) -> None:

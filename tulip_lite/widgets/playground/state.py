@@ -41,7 +41,7 @@ class Playground(Explorable):
     epsilon = traitlets.Float(0.2, min=0).tag(sync=True)
     point = traitlets.List(traitlets.Float()).tag(sync=True)
     weights = traitlets.List(traitlets.Float()).tag(sync=True)
-    steps = traitlets.Int(TRAINING["steps"], min=0).tag(sync=True)
+    steps = traitlets.Int(int(TRAINING["steps"]), min=0).tag(sync=True)
     initial = traitlets.List(traitlets.Float()).tag(sync=True)
     points = traitlets.Dict().tag(sync=True)
     training = traitlets.Dict(TRAINING).tag(sync=True)

@@ -57,11 +57,11 @@ def _map(ax: matplotlib.axes.Axes, model: nn.Module) -> matplotlib.contour.Conto
     side = torch.linspace(-EDGE, EDGE, 201, dtype=torch.float64)
     with torch.no_grad():
         logits = model(torch.cartesian_prod(side, side))
-    score, side = (logits[:, 1] - logits[:, 0]).reshape(201, 201).T, side.numpy()
+    score, at = (logits[:, 1] - logits[:, 0]).reshape(201, 201).T, side.numpy()
     blend = LinearSegmentedColormap.from_list("classes", (COLORS[0], "white", COLORS[1]))
     # ten flat steps: a smooth blend makes the stored picture three times as heavy
-    ax.contourf(side, side, score.sigmoid().numpy(), [i / 10 for i in range(11)], cmap=blend, alpha=0.5)
-    return ax.contour(side, side, score.numpy(), [0.0], colors="black")
+    ax.contourf(at, at, score.sigmoid().numpy(), [i / 10 for i in range(11)], cmap=blend, alpha=0.5)
+    return ax.contour(at, at, score.numpy(), [0.0], colors="black")
 
 
 def _spot(
@@ -76,7 +76,7 @@ def _spot(
     """The selected point with its bounds, L and C being maxima that include the points x (B, 2), and its attack."""
     from matplotlib.patches import Circle
 
-    spot, label = tensors([point])
+    spot, label = tensors([list(point)])
     label = model(spot).argmax(1) if label.item() < 0 else label
     margin, gradient, _ = margin_derivatives(model, spot, label)
     lipschitz, curvature = constants(model, x)
@@ -84,12 +84,14 @@ def _spot(
     if smooth:
         radii["C-bound"] = (bounds.curvature_bound(-margin, gradient.norm(dim=1), curvature).item(), "-")
     for name, (radius, style) in radii.items():
-        ax.add_patch(Circle(point[:2], radius, fill=False, ls=style, lw=2, ec=COLORS[3], label=f"{name} {radius:.2g}"))
+        ax.add_patch(
+            Circle((point[0], point[1]), radius, fill=False, ls=style, lw=2, ec=COLORS[3], label=f"{name} {radius:.2g}")
+        )
     at = spot[0].numpy()
     vertices = numpy.concatenate([path.vertices for path in line.get_paths()])
     if margin.item() < 0 and len(vertices):
         end = vertices[numpy.hypot(*(vertices - at).T).argmin()]
-        ax.annotate("", end, at, arrowprops={"arrowstyle": "-|>", "lw": 2, "shrinkA": 0, "shrinkB": 0})
+        ax.annotate("", tuple(end), tuple(at), arrowprops={"arrowstyle": "-|>", "lw": 2, "shrinkA": 0, "shrinkB": 0})
         ax.plot([], [], "k-", lw=2, label=f"nearest attack {numpy.hypot(*(end - at)):.2g}")
     ax.plot(*at, "o", ms=8, mfc="none", mec="black", mew=2)
     ax.legend(loc="upper left", fontsize="small")

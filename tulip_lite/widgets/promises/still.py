@@ -73,6 +73,7 @@ def against_attack(
         title: above the picture.
     """
     from matplotlib import pyplot
+    from matplotlib.ticker import MaxNLocator
 
     order, rank = distances.argsort(kind="stable"), np.arange(1, len(distances) + 1)
     distances = distances[order]
@@ -102,7 +103,7 @@ def against_attack(
     axes.set(xlabel="images, sorted by attack distance", ylabel=r"$\ell_2$ distance", yscale="log", ylim=scale.range)
     axes.set(title=title, xlim=(0.25, len(distances) + 0.75))
     axes.minorticks_off()
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     axes.grid(color="#d0d0d0")
     # among the marks there is no room for it
     figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)

@@ -221,8 +221,8 @@ class AttackViewer(Explorable):
             self.send({"kind": "error", "text": f"{type(error).__name__}: {line}"})
         else:
             seconds = time.perf_counter() - start
-            distance = distance if distance < math.inf else None
-            self.send({"kind": "done", "norm": message["key"][1], "distance": distance, "seconds": seconds})
+            known = distance if distance < math.inf else None
+            self.send({"kind": "done", "norm": message["key"][1], "distance": known, "seconds": seconds})
 
 
 def _options(attack: Callable[..., Adversarial]) -> dict[str, int]:

@@ -32,7 +32,9 @@ def test_help_names_the_commands_and_recipes():
     (("train", "undefended", "--data", "/no/such/folder"), 1, "/no/such/folder/train is not there"),
     (("train", "undefended", "--profile", "huge"), 2, "unknown profile 'huge': choose one of sample, pocket"),
     (("train", "undefended", "--speed", "3"), 2, "--speed"),
-    (("train",), 2, "--recipe requires an argument"),
+    (("train",), 2, "RECIPE"),
+    (("attack", "undefended", "--images", "1.5"), 2, "'1.5' is not a whole number"),
+    (("train", "undefended", "--threads", "two"), 2, "'two' is not a whole number"),
     (("data", "mnist"), 2, 'Invalid value "mnist" for NAME. Choose from: "cifar10", "cifar100".'),
 ])  # fmt: skip
 def test_a_command_that_cannot_be_gets_one_clear_line(arguments, status, complaint):
@@ -40,6 +42,29 @@ def test_a_command_that_cannot_be_gets_one_clear_line(arguments, status, complai
     assert answer.returncode == status and not answer.stdout
     (line,) = answer.stderr.splitlines()
     assert complaint in line and line.startswith(f"python -m tulip_lite {arguments[0]}: ")
+
+
+@pytest.mark.parametrize(("line", "expected"), [
+    ("data cifar100", {"name": "cifar100"}),
+    ("train noise-0.25", {"recipe": recipes.get("noise-0.25")}),
+    ("train undefended --profile sample --data here --seed 3 --threads 2 --device cpu --runs there", {
+        "recipe": recipes.get("undefended"), "profile": recipes.profile("sample"), "source": "here", "seed": 3, "threads": 2,
+        "device": "cpu", "runs": Path("there"),
+    }),
+    ("attack undefended --norm linf --suite paper --images 5 --data here --seed 3 --no-warm --batch-size 4 --threads 2 "
+     "--device cpu --profile sample --runs there", {
+        "recipe": recipes.get("undefended"), "profile": recipes.profile("sample"), "norm": "linf", "suite": "paper",
+        "images": 5, "source": "here", "seed": 3, "warm": False, "batch_size": 4, "threads": 2, "device": "cpu",
+        "runs": Path("there"),
+    }),
+    ("bench objectives --threads 2", {"threads": 2}),
+    ("bench logbarrier --images 5 --data here --threads 2 --runs there", {
+        "images": 5, "source": "here", "threads": 2, "runs": Path("there"),
+    }),
+])  # fmt: skip
+def test_every_option_is_understood(line, expected):
+    _, call, _ = __main__.commands().parse_args(line, exit_on_error=False, print_error=False)
+    assert call.arguments == expected
 
 
 def test_no_network_is_said_in_one_line(monkeypatch, capsys, tmp_path):

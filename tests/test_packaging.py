@@ -1,4 +1,4 @@
-"""What pyproject.toml puts into a distribution: every package, each file beside the Python ones, and what it promises the book."""
+"""What pyproject.toml puts into a distribution: every package, each file beside the Python ones, the book's way in."""
 
 import importlib
 import pkgutil

@@ -235,8 +235,8 @@ def test_no_bound_that_is_proved_exceeds_what_the_attack_found(pictures, root, c
     bound(pictures, root, local=0)
     assert not any(name.startswith("attack/") for name in load(root).columns)
     attack_experiment.run(
-        recipes.get("undefended"), profile=recipes.profile("pocket"), norm="l2", suite="quick", source=str(pictures), device="cpu",
-        images=16, runs=root.parent / "runs", root=root, progress=False,
+        recipes.get("undefended"), profile=recipes.profile("pocket"), norm="l2", suite="quick", source=str(pictures),
+        device="cpu", images=16, runs=root.parent / "runs", root=root, progress=False,
     )  # fmt: skip
     columns = load(root).columns
     distance = columns["attack/l2-quick"]

@@ -71,9 +71,17 @@ def test_ours_is_nearer_where_it_is_and_takes_its_share():
 
 
 def test_in_words_every_ratio_and_share_has_a_line_and_the_radius_has_none():
-    result = {"radius": 0.5, "attacks": {}, "share of time": 0.12345, "nearer": 1.0, BEST: {"median": 1.0}}
+    result = {"radius": 0.5, "attacks": {}, "share of time": 0.12345, "nearer": 1.0}
     assert in_words({"networks": {"net": {"l2": result, "linf": {"ratio of medians": 2.0}}}}) == [
         "net, l2: share of time 0.123",
         "net, l2: nearer 1.000",
         "net, linf: ratio of medians 2.000",
+    ]
+
+
+def test_in_words_the_best_of_the_libraries_has_a_line_of_its_own():
+    result = {BEST: {"median": 0.25, "mean": 0.375, "unfooled": 0}, "ratio of medians": 1.5}
+    assert in_words({"networks": {"net": {"l2": result}}}) == [
+        "net, l2: best of the libraries, median 0.25, mean 0.375",
+        "net, l2: ratio of medians 1.500",
     ]

@@ -129,6 +129,16 @@ def test_the_weights_of_another_network_are_refused(stored):
         results.load("undefended", "sample", stored)
 
 
+@pytest.mark.parametrize("key", ["classes", "activation", "history"])
+def test_a_card_that_lacks_what_the_network_is_built_from_is_refused(stored, key):
+    path = stored / "sample" / "undefended" / "card.json"
+    card = json.loads(path.read_text())
+    del card[key]
+    path.write_text(json.dumps(card))
+    with pytest.raises(ValueError, match=f"card.json lacks {key}: restore it with git, or train again"):
+        results.load("undefended", "sample", stored)
+
+
 def test_a_network_not_trained_yet_says_how_to_train_it(tmp_path):
     with pytest.raises(FileNotFoundError, match="python -m tulip_lite train undefended --profile sample"):
         results.load("undefended", "sample", tmp_path)

@@ -12,21 +12,33 @@ from tulip_lite import measure, results
 from tulip_lite.attacks import distances
 from tulip_lite.attacks import suite as suites
 from tulip_lite.experiments import setting
-from tulip_lite.experiments.setting import DEVICE, PROFILE, PROGRESS, RECIPE, ROOT, RUNS, SOURCE, THREADS, Setting
+from tulip_lite.experiments.setting import (
+    DEVICE,
+    PROFILE,
+    PROGRESS,
+    RECIPE,
+    ROOT,
+    RUNS,
+    SOURCE,
+    THREADS,
+    WHOLE,
+    Setting,
+)
 from tulip_lite.results import attacks as stored
 
 
 def run(
     recipe: RECIPE,
+    /,
     *,
     profile: PROFILE = setting.POCKET,
     norm: Literal["l2", "linf"] = "l2",
     suite: Literal["quick", "paper", "thorough"] = "quick",
-    images: int = 1000,
+    images: WHOLE = 1000,
     source: SOURCE = None,
-    seed: int = 0,
+    seed: WHOLE = 0,
     warm: bool = True,
-    batch_size: int = 250,
+    batch_size: WHOLE = 250,
     threads: THREADS = None,
     device: DEVICE = None,
     runs: RUNS = Path("runs"),

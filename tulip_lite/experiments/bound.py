@@ -19,7 +19,7 @@ from tulip_lite.checks import check_not_negative
 from tulip_lite.curvature import hessian_extremes
 from tulip_lite.data import Split
 from tulip_lite.experiments import setting
-from tulip_lite.experiments.setting import PROFILE, PROGRESS, RECIPE, ROOT, RUNS, SOURCE, THREADS, Setting
+from tulip_lite.experiments.setting import PROFILE, PROGRESS, RECIPE, ROOT, RUNS, SOURCE, THREADS, WHOLE, Setting
 from tulip_lite.gradients import gradient_norm
 from tulip_lite.models import evaluating
 from tulip_lite.results import bounds as stored
@@ -32,12 +32,13 @@ Columns = dict[str, Tensor]
 
 def run(
     recipe: RECIPE,
+    /,
     *,
     profile: PROFILE = setting.POCKET,
-    images: int = 1000,
-    local: int = 100,
+    images: WHOLE = 1000,
+    local: WHOLE = 100,
     source: SOURCE = None,
-    seed: int = 0,
+    seed: WHOLE = 0,
     threads: THREADS = None,
     runs: RUNS = Path("runs"),
     root: ROOT = results.RESULTS,

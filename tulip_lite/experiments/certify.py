@@ -10,7 +10,18 @@ from tulip_lite import results
 from tulip_lite.bounds.smoothing import certify
 from tulip_lite.checks import check_positive
 from tulip_lite.experiments import setting
-from tulip_lite.experiments.setting import DEVICE, PROFILE, PROGRESS, RECIPE, ROOT, RUNS, SOURCE, THREADS, Setting
+from tulip_lite.experiments.setting import (
+    DEVICE,
+    PROFILE,
+    PROGRESS,
+    RECIPE,
+    ROOT,
+    RUNS,
+    SOURCE,
+    THREADS,
+    WHOLE,
+    Setting,
+)
 from tulip_lite.results import certificates
 from tulip_lite.results.certificates import Smoothing
 from tulip_lite.storage import fingerprints, unfinished
@@ -18,15 +29,16 @@ from tulip_lite.storage import fingerprints, unfinished
 
 def run(
     recipe: RECIPE,
+    /,
     *,
     profile: PROFILE = setting.POCKET,
     sigma: float = 0.25,
-    images: int = 500,
-    n0: int = 100,
-    n: int = 1000,
+    images: WHOLE = 500,
+    n0: WHOLE = 100,
+    n: WHOLE = 1000,
     alpha: float = 0.001,
-    seed: int = 0,
-    batch_size: int = 10,
+    seed: WHOLE = 0,
+    batch_size: WHOLE = 10,
     source: SOURCE = None,
     device: DEVICE = None,
     threads: THREADS = None,

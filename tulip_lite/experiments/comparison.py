@@ -37,13 +37,13 @@ from tulip_lite.experiments.conclusions import (
     at_radius,
     in_words,
 )
-from tulip_lite.experiments.setting import RUNS, SOURCE, THREADS
+from tulip_lite.experiments.setting import RUNS, SOURCE, THREADS, WHOLE
 from tulip_lite.results import benchmarks, provenance
 from tulip_lite.storage import fingerprints, tensors
 from tulip_lite.storage.unfinished import difference
 from tulip_lite.tables import attacks as tables
 
-IMAGES = Annotated[int, Parameter(help="How many test images are attacked, such as every network recognises.")]
+IMAGES = Annotated[WHOLE, Parameter(help="How many test images are attacked, such as every network recognises.")]
 NETWORKS = ("undefended", "squared-l2-0.1")
 # between a third and a half of the quick suite's distances in attacks.json are below them: far from no error and from all
 RADII = {"undefended": {"l2": 0.15, "linf": 1 / 255}, "squared-l2-0.1": {"l2": 0.5, "linf": 3 / 255}}

@@ -93,11 +93,14 @@ def _told(row: dict) -> dict:
 
 
 def in_words(record: Mapping) -> list[str]:
-    """The ratios and shares of a stored comparison, a line each."""
-    return [
-        f"{network}, {norm}: {what} {value:.3f}"
-        for network, by_norm in record["networks"].items()
-        for norm, result in by_norm.items()
-        for what, value in result.items()
-        if isinstance(value, float) and what != "radius"
-    ]
+    """The libraries' best, and the ratios and shares of a stored comparison, a line each."""
+    lines = []
+    for network, by_norm in record["networks"].items():
+        for norm, result in by_norm.items():
+            if BEST in result:
+                lines.append(
+                    f"{network}, {norm}: {BEST}, median {result[BEST]['median']:.4g}, mean {result[BEST]['mean']:.4g}"
+                )
+            shares = {what: value for what, value in result.items() if isinstance(value, float) and what != "radius"}
+            lines += [f"{network}, {norm}: {what} {value:.3f}" for what, value in shares.items()]
+    return lines

@@ -6,12 +6,13 @@ The names in capitals annotate options: what is said of an option here, `--help`
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 from torch import Tensor
 
 from tulip_lite import data, recipes, results
@@ -22,6 +23,16 @@ from tulip_lite.results import Result, provenance
 from tulip_lite.storage import fingerprints
 from tulip_lite.training import default_device
 
+
+def _whole(_: object, tokens: Sequence[Token]) -> int:
+    """A whole number as it is written; cyclopts would round a fraction. ValueError for anything else."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"{tokens[0].value!r} is not a whole number") from None
+
+
+WHOLE = Annotated[int, Parameter(converter=_whole)]
 RECIPE = Annotated[
     Recipe,
     Parameter(
@@ -44,7 +55,7 @@ PROFILE = Annotated[
 SOURCE = Annotated[
     str | None, Parameter("--data", help="As TULIP_DATA; by default TULIP_DATA, else the profile's data set.")
 ]
-THREADS = Annotated[int | None, Parameter(help="CPU threads; by default as many as there are cores.")]
+THREADS = Annotated[int | None, Parameter(converter=_whole, help="CPU threads; by default as many as there are cores.")]
 DEVICE = Annotated[str | None, Parameter(help="cpu or cuda; by default a GPU if there is one.")]
 RUNS = Annotated[Path, Parameter(help="Folder of unfinished runs.")]
 # arguments that are none of the command line's

@@ -10,7 +10,7 @@ from torch import nn
 from tulip_lite import measure, results
 from tulip_lite.data import Split, originals
 from tulip_lite.experiments import setting
-from tulip_lite.experiments.setting import DEVICE, PROFILE, RECIPE, ROOT, RUNS, SOURCE, THREADS
+from tulip_lite.experiments.setting import DEVICE, PROFILE, RECIPE, ROOT, RUNS, SOURCE, THREADS, WHOLE
 from tulip_lite.results import networks, provenance
 from tulip_lite.training import fit
 
@@ -22,10 +22,11 @@ PGD_IMAGES = 1000
 
 def run(
     recipe: RECIPE,
+    /,
     *,
     profile: PROFILE = setting.POCKET,
     source: SOURCE = None,
-    seed: int = 0,
+    seed: WHOLE = 0,
     threads: THREADS = None,
     device: DEVICE = None,
     runs: RUNS = Path("runs"),

@@ -80,6 +80,8 @@ def load(recipe_name: str, profile: str = "pocket", root: Path = RESULTS) -> Res
         card = json.loads((folder / "card.json").read_text())
     except ValueError as error:
         raise ValueError(f"{folder / 'card.json'} is damaged ({error}): restore it with git, or train again") from error
+    if missing := {"classes", "activation", "history"} - card.keys():
+        raise ValueError(f"{folder / 'card.json'} lacks {min(missing)}: restore it with git, or train again")
     model = PocketNet(len(card["classes"]), card["activation"])
     weights, _ = tensors.load(folder / "weights.safetensors")
     tensors.load_weights(model, weights, folder / "weights.safetensors")

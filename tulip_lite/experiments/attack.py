@@ -12,38 +12,27 @@ from tulip_lite import measure, results
 from tulip_lite.attacks import distances
 from tulip_lite.attacks import suite as suites
 from tulip_lite.experiments import setting
-from tulip_lite.experiments.setting import (
-    DEVICE,
-    PROFILE,
-    PROGRESS,
-    RECIPE,
-    ROOT,
-    RUNS,
-    SOURCE,
-    THREADS,
-    WHOLE,
-    Setting,
-)
+from tulip_lite.experiments.setting import Setting
 from tulip_lite.results import attacks as stored
 
 
 def run(
-    recipe: RECIPE,
+    recipe: setting.RECIPE,
     /,
     *,
-    profile: PROFILE = setting.POCKET,
+    profile: setting.PROFILE = setting.POCKET,
     norm: Literal["l2", "linf"] = "l2",
     suite: Literal["quick", "paper", "thorough"] = "quick",
-    images: WHOLE = 1000,
-    source: SOURCE = None,
-    seed: WHOLE = 0,
+    images: setting.WHOLE = 1000,
+    source: setting.SOURCE = None,
+    seed: setting.WHOLE = 0,
     warm: bool = True,
-    batch_size: WHOLE = 250,
-    threads: THREADS = None,
-    device: DEVICE = None,
-    runs: RUNS = Path("runs"),
-    root: ROOT = results.RESULTS,
-    progress: PROGRESS = True,
+    batch_size: setting.WHOLE = 250,
+    threads: setting.THREADS = None,
+    device: setting.DEVICE = None,
+    runs: setting.RUNS = Path("runs"),
+    root: setting.ROOT = results.RESULTS,
+    progress: setting.PROGRESS = True,
 ) -> Path:
     """Finds the nearest adversarial images of a trained network; a killed run goes on from its last finished batch.
 

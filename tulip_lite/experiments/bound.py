@@ -19,7 +19,7 @@ from tulip_lite.checks import check_not_negative
 from tulip_lite.curvature import hessian_extremes
 from tulip_lite.data import Split
 from tulip_lite.experiments import setting
-from tulip_lite.experiments.setting import PROFILE, PROGRESS, RECIPE, ROOT, RUNS, SOURCE, THREADS, WHOLE, Setting
+from tulip_lite.experiments.setting import Setting
 from tulip_lite.gradients import gradient_norm
 from tulip_lite.models import evaluating
 from tulip_lite.results import bounds as stored
@@ -31,18 +31,18 @@ Columns = dict[str, Tensor]
 
 
 def run(
-    recipe: RECIPE,
+    recipe: setting.RECIPE,
     /,
     *,
-    profile: PROFILE = setting.POCKET,
-    images: WHOLE = 1000,
-    local: WHOLE = 100,
-    source: SOURCE = None,
-    seed: WHOLE = 0,
-    threads: THREADS = None,
-    runs: RUNS = Path("runs"),
-    root: ROOT = results.RESULTS,
-    progress: PROGRESS = True,
+    profile: setting.PROFILE = setting.POCKET,
+    images: setting.WHOLE = 1000,
+    local: setting.WHOLE = 100,
+    source: setting.SOURCE = None,
+    seed: setting.WHOLE = 0,
+    threads: setting.THREADS = None,
+    runs: setting.RUNS = Path("runs"),
+    root: setting.ROOT = results.RESULTS,
+    progress: setting.PROGRESS = True,
 ) -> Path:
     """Measures what the bounds of a trained network need; a killed run goes on from its last finished batch.
 

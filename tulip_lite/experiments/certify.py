@@ -10,41 +10,30 @@ from tulip_lite import results
 from tulip_lite.bounds.smoothing import certify
 from tulip_lite.checks import check_positive
 from tulip_lite.experiments import setting
-from tulip_lite.experiments.setting import (
-    DEVICE,
-    PROFILE,
-    PROGRESS,
-    RECIPE,
-    ROOT,
-    RUNS,
-    SOURCE,
-    THREADS,
-    WHOLE,
-    Setting,
-)
+from tulip_lite.experiments.setting import Setting
 from tulip_lite.results import certificates
 from tulip_lite.results.certificates import Smoothing
 from tulip_lite.storage import fingerprints, unfinished
 
 
 def run(
-    recipe: RECIPE,
+    recipe: setting.RECIPE,
     /,
     *,
-    profile: PROFILE = setting.POCKET,
+    profile: setting.PROFILE = setting.POCKET,
     sigma: float = 0.25,
-    images: WHOLE = 500,
-    n0: WHOLE = 100,
-    n: WHOLE = 1000,
+    images: setting.WHOLE = 500,
+    n0: setting.WHOLE = 100,
+    n: setting.WHOLE = 1000,
     alpha: float = 0.001,
-    seed: WHOLE = 0,
-    batch_size: WHOLE = 10,
-    source: SOURCE = None,
-    device: DEVICE = None,
-    threads: THREADS = None,
-    runs: RUNS = Path("runs"),
-    root: ROOT = results.RESULTS,
-    progress: PROGRESS = True,
+    seed: setting.WHOLE = 0,
+    batch_size: setting.WHOLE = 10,
+    source: setting.SOURCE = None,
+    device: setting.DEVICE = None,
+    threads: setting.THREADS = None,
+    runs: setting.RUNS = Path("runs"),
+    root: setting.ROOT = results.RESULTS,
+    progress: setting.PROGRESS = True,
 ) -> Path:
     """Certifies a trained network by randomised smoothing; a killed run goes on from its last finished batch.
 

@@ -26,24 +26,15 @@ from tulip_lite.attacks.others import foolbox
 from tulip_lite.attacks.others.autoattack import autoattack
 from tulip_lite.attacks.others.published_logbarrier import published
 from tulip_lite.attacks.watched import Watched
-from tulip_lite.experiments import setting
-from tulip_lite.experiments.conclusions import (
-    AUTOATTACK,
-    OURS,
-    PUBLISHED,
-    QUICK,
-    against_libraries,
-    against_published,
-    at_radius,
-    in_words,
-)
-from tulip_lite.experiments.setting import RUNS, SOURCE, THREADS, WHOLE
+from tulip_lite.experiments import conclusions, setting
 from tulip_lite.results import benchmarks, provenance
 from tulip_lite.storage import fingerprints, tensors
 from tulip_lite.storage.unfinished import difference
 from tulip_lite.tables import attacks as tables
 
-IMAGES = Annotated[WHOLE, Parameter(help="How many test images are attacked, such as every network recognises.")]
+IMAGES = Annotated[
+    setting.WHOLE, Parameter(help="How many test images are attacked, such as every network recognises.")
+]
 NETWORKS = ("undefended", "squared-l2-0.1")
 # between a third and a half of the quick suite's distances in attacks.json are below them: far from no error and from all
 RADII = {"undefended": {"l2": 0.15, "linf": 1 / 255}, "squared-l2-0.1": {"l2": 0.5, "linf": 3 / 255}}
@@ -76,12 +67,12 @@ def attacks_arms() -> dict[str, dict[str, Arm]]:
     bethge = of_foolbox("brendel-bethge")
     return {
         "l2": {
-            QUICK: quick,
+            conclusions.QUICK: quick,
             "foolbox ddn": of_foolbox("ddn", steps=100),
             "foolbox carlini-wagner": of_foolbox("carlini-wagner", binary_search_steps=9, steps=1000),
             "foolbox brendel-bethge": bethge,
         },
-        "linf": {QUICK: quick, "foolbox fmn": of_foolbox("fmn"), "foolbox brendel-bethge": bethge},
+        "linf": {conclusions.QUICK: quick, "foolbox fmn": of_foolbox("fmn"), "foolbox brendel-bethge": bethge},
     }
 
 
@@ -89,8 +80,8 @@ def logbarrier_arms() -> dict[str, dict[str, Arm]]:
     """Our LogBarrier with 15 × 50 steps and the published one with its 15 × 500."""
     shortest = {"outer": 1, "inner": 1}
     arms = {
-        OURS: Arm(logbarrier, {"outer": 15, "inner": 50}, shortest),
-        PUBLISHED: Arm(published, {"outer": 15, "inner": 500}, shortest),
+        conclusions.OURS: Arm(logbarrier, {"outer": 15, "inner": 50}, shortest),
+        conclusions.PUBLISHED: Arm(published, {"outer": 15, "inner": 500}, shortest),
     }
     return {"l2": arms, "linf": arms}
 
@@ -101,14 +92,23 @@ def autoattack_arms() -> dict[str, dict[str, dict[str, Arm]]]:
     return {
         # far away the first attack of the ensemble fools everything, and the others have nothing to do
         network: {
-            norm: {QUICK: quick, AUTOATTACK: Arm(autoattack, {"radius": radius}, {"radius": 10 * radius})}
+            norm: {
+                conclusions.QUICK: quick,
+                conclusions.AUTOATTACK: Arm(autoattack, {"radius": radius}, {"radius": 10 * radius}),
+            }
             for norm, radius in radii.items()
         }
         for network, radii in RADII.items()
     }
 
 
-def attacks(*, images: IMAGES = 32, source: SOURCE = None, threads: THREADS = None, runs: RUNS = Path("runs")) -> str:
+def attacks(
+    *,
+    images: IMAGES = 32,
+    source: setting.SOURCE = None,
+    threads: setting.THREADS = None,
+    runs: setting.RUNS = Path("runs"),
+) -> str:
     """`quick` against the libraries: distances, their medians' ratio, wins, and the share of the libraries' time.
 
     The numbers go to attacks.json; a killed run goes on from its last finished attack.
@@ -120,34 +120,44 @@ def attacks(*, images: IMAGES = 32, source: SOURCE = None, threads: THREADS = No
     """
     setting.use(threads)
     arms = dict.fromkeys(NETWORKS, attacks_arms())
-    return _told(tables.compared, _compare("attacks", arms, against_libraries, images, source, runs))
+    return _told(tables.compared, _compare("attacks", arms, conclusions.against_libraries, images, source, runs))
 
 
 def logbarriers(
-    *, images: IMAGES = 32, source: SOURCE = None, threads: THREADS = None, runs: RUNS = Path("runs")
+    *,
+    images: IMAGES = 32,
+    source: setting.SOURCE = None,
+    threads: setting.THREADS = None,
+    runs: setting.RUNS = Path("runs"),
 ) -> str:
     """LogBarrier, ours against the published one. Arguments and result are those of `attacks`, the file is logbarrier.json."""
     setting.use(threads)
     arms = dict.fromkeys(NETWORKS, logbarrier_arms())
-    return _told(tables.compared, _compare("logbarrier", arms, against_published, images, source, runs))
+    return _told(tables.compared, _compare("logbarrier", arms, conclusions.against_published, images, source, runs))
 
 
 def autoattacks(
-    *, images: IMAGES = 32, source: SOURCE = None, threads: THREADS = None, runs: RUNS = Path("runs")
+    *,
+    images: IMAGES = 32,
+    source: setting.SOURCE = None,
+    threads: setting.THREADS = None,
+    runs: setting.RUNS = Path("runs"),
 ) -> str:
     """The robust error at a radius by `quick` and by AutoAttack, and how many images each fools that the other does not.
 
     Arguments and result are those of `attacks`, the file is autoattack.json.
     """
     setting.use(threads)
-    return _told(tables.fixed_radius, _compare("autoattack", autoattack_arms(), at_radius, images, source, runs))
+    return _told(
+        tables.fixed_radius, _compare("autoattack", autoattack_arms(), conclusions.at_radius, images, source, runs)
+    )
 
 
 BENCHMARKS = {"attacks": attacks, "logbarrier": logbarriers, "autoattack": autoattacks}
 
 
 def _told(table: Callable[[dict], str], record: dict) -> str:
-    return "\n".join([table(record), "", *in_words(record)])
+    return "\n".join([table(record), "", *conclusions.in_words(record)])
 
 
 def _compare(

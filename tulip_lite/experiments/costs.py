@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from tulip_lite.activations import SmoothReLU
 from tulip_lite.curvature import HessianProducts
 from tulip_lite.experiments import setting
-from tulip_lite.experiments.setting import THREADS
 from tulip_lite.losses import soft_margin
 from tulip_lite.models import PocketNet, placed
 from tulip_lite.objectives import AdversarialTraining, CrossEntropy, GradientPenalty, Objective
@@ -39,7 +38,7 @@ class _ByFormula(nn.Module):
         return _by_formula(x)
 
 
-def activations(*, threads: THREADS = None) -> str:
+def activations(*, threads: setting.THREADS = None) -> str:
     """A step of PocketNet with ReLU, our smooth ReLU, and the paper's formula composed of tensor operations."""
     setting.use(threads)
     arms = {
@@ -50,7 +49,7 @@ def activations(*, threads: THREADS = None) -> str:
     return _report("activations", arms, lambda arm: f"relu, {arm.split(', ')[1]}")
 
 
-def objectives(*, threads: THREADS = None) -> str:
+def objectives(*, threads: setting.THREADS = None) -> str:
     """A step of PocketNet in float32 under each objective."""
     setting.use(threads)
     kinds: dict[str, Objective] = {
@@ -64,7 +63,7 @@ def objectives(*, threads: THREADS = None) -> str:
     return _report("objectives", arms, lambda arm: "cross-entropy")
 
 
-def curvature(*, threads: THREADS = None) -> str:
+def curvature(*, threads: setting.THREADS = None) -> str:
     """A Hessian-vector product in the image, two ways, against a gradient in the image. GELU, since forward mode does not
     know our smooth ReLU."""
     setting.use(threads)

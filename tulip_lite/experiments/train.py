@@ -10,7 +10,6 @@ from torch import nn
 from tulip_lite import measure, results
 from tulip_lite.data import Split, originals
 from tulip_lite.experiments import setting
-from tulip_lite.experiments.setting import DEVICE, PROFILE, RECIPE, ROOT, RUNS, SOURCE, THREADS, WHOLE
 from tulip_lite.results import networks, provenance
 from tulip_lite.training import fit
 
@@ -21,16 +20,16 @@ PGD_IMAGES = 1000
 
 
 def run(
-    recipe: RECIPE,
+    recipe: setting.RECIPE,
     /,
     *,
-    profile: PROFILE = setting.POCKET,
-    source: SOURCE = None,
-    seed: WHOLE = 0,
-    threads: THREADS = None,
-    device: DEVICE = None,
-    runs: RUNS = Path("runs"),
-    root: ROOT = results.RESULTS,
+    profile: setting.PROFILE = setting.POCKET,
+    source: setting.SOURCE = None,
+    seed: setting.WHOLE = 0,
+    threads: setting.THREADS = None,
+    device: setting.DEVICE = None,
+    runs: setting.RUNS = Path("runs"),
+    root: setting.ROOT = results.RESULTS,
 ) -> Path:
     """Trains, measures and stores one network; a killed run goes on from its last finished epoch.
 

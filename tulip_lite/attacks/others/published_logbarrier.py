@@ -53,10 +53,9 @@ def published(
 ) -> Adversarial:
     """The nearest misclassified images that LogBarrier finds as published, with at most outer × inner gradients.
 
+    Called like `attacks.logbarrier`, but for its start.
+
     Args:
-        x: (B, C, H, W) in [0, 1].
-        y: (B,) labels.
-        norm: ``"l2"`` or ``"linf"``.
         inner: Steps at one multiplier, fewer only where no image of the batch moved by more than `tolerance`.
         seed: Of the starts.
 

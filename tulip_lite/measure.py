@@ -69,10 +69,12 @@ def error_against_radius(
 ) -> list[float]:
     """Share of images that PGD gets misclassified within each radius, in [0, 1], in the order of `radii`.
 
+    An image fooled within one radius is fooled within every larger one: it counts there too and is not attacked again, so
+    the errors never fall.
+
     Args:
         norm: Of the perturbation.
-        radii: Increasing, pixel units; 0 is the clean error. An image fooled within one radius is fooled within every
-            larger one: it counts there too and is not attacked again, so the errors never fall.
+        radii: Increasing, pixel units; 0 is the clean error.
         steps: Of `attacks.pgd`.
         restarts: Of `attacks.pgd`.
         seed: Of `attacks.pgd`.

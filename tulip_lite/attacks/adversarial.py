@@ -107,9 +107,11 @@ def to_boundary(model: nn.Module, clean: Tensor, y: Tensor, x_adv: Tensor, halvi
 def judged(model: nn.Module, clean: Tensor, y: Tensor, x_adv: Tensor, norm: str, attack: str) -> Adversarial:
     """Recomputes what `attack` is worth on the images that are returned.
 
+    An image with NaN, or one that does not fool the model after that, is a failure. The model must be in eval mode: call it
+    inside `attacking`.
+
     Args:
-        x_adv: (B, C, H, W), anything the attack proposes; it is brought into [0, 1]. An image with NaN, or one that does
-            not fool the model after that, is a failure. The model must be in eval mode: call it inside `attacking`.
+        x_adv: (B, C, H, W), anything the attack proposes; it is brought into [0, 1].
     """
     geometry = norms.get(norm)
     x_adv = x_adv.to(clean).clamp(0, 1)

@@ -40,9 +40,11 @@ class Check:
 class Diagnosis:
     """The checks of one network.
 
+    Printed, it is a table in Markdown.
+
     Attributes:
         images: Those it recognises, on which everything was measured.
-        error: Share of them that the attack fools within `radius`, in [0, 1]. Printed, it is a table in Markdown.
+        error: Share of them that the attack fools within `radius`, in [0, 1].
     """
 
     checks: tuple[Check, ...]
@@ -63,8 +65,10 @@ class Diagnosis:
 def table(diagnoses: Mapping[str, Diagnosis]) -> str:
     """A row a check for gradient masking, a column a diagnosed network: how many images, their share's 95 % interval, verdict.
 
+    Below it, what was attacked.
+
     Args:
-        diagnoses: {heading: `diagnose(…)`}. Below it, what was attacked.
+        diagnoses: {heading: `diagnose(…)`}.
 
     Raises:
         ValueError: For none.

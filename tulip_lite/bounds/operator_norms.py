@@ -21,11 +21,12 @@ INFLATION = 1 + 1e-9
 def convolution_norm(weight: Tensor, size: tuple[int, int], stride: int = 1) -> float:
     """Upper bound on ‖conv(u)‖₂/‖u‖₂ of the convolution padded with one zero on each side, over images u of `size` pixels.
 
+    The bound is the norm of the convolution on the torus (exact there, but for rounding, which is added).
+
     Args:
         weight: (out, in, 3, 3).
         size: Height and width of the input.
-        stride: 1 or 2. The bound is the norm of the convolution on the torus (exact there, but for rounding, which is
-            added).
+        stride: 1 or 2.
 
     Raises:
         ValueError: For kernels other than 3×3, other strides, or weights that are not finite.

@@ -50,11 +50,13 @@ class Certified(NamedTuple):
 class Certifier:
     """The operator norms of a PocketNet's layers, computed once, in coordinates in which their product is small.
 
+    A diagonal change of coordinates between two layers changes neither the network nor the argument, since activations act
+    on each neuron by itself; it takes what one layer amplifies and the next weakens out of both (equilibration, as in
+    Osborne 1960).
+
     Args:
         model: ReLU or smooth ReLU, in any mode.
-        size: Height and width of its images. A diagonal change of coordinates between two layers changes neither the
-            network nor the argument, since activations act on each neuron by itself; it takes what one layer amplifies and
-            the next weakens out of both (equilibration, as in Osborne 1960).
+        size: Height and width of its images.
 
     Raises:
         TypeError: For another network or activation, whose argument this is not.

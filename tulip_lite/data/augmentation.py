@@ -15,11 +15,13 @@ from tulip_lite.checks import check_not_negative
 class Augmentation:
     """What happens to a batch of images (B, C, H, W), of any dtype, before the network sees it.
 
+    Random numbers come from torch's global CPU generator, so that a device does not change them.
+
     Attributes:
         pad: Shift by up to `pad` pixels in each direction, black beyond the border.
         flip: Mirror half of the images.
         cutout: Side of a square (DeVries & Taylor 2017), centred anywhere, that is filled with the patch's own mean, as in
-            the authors' code. Random numbers come from torch's global CPU generator, so that a device does not change them.
+            the authors' code.
     """
 
     pad: int = 4

@@ -140,11 +140,13 @@ def perturbations(
 ) -> matplotlib.figure.Figure:
     """A row an image: the clean one, then for each network the perturbation, magnified, and the attacked image.
 
+    A perturbation is shown around grey, all of one network's magnified by the same factor so that the largest fills the
+    range.
+
     Args:
         x: (B, 3, H, W) in [0, 1].
         y: (B,).
-        attacked: Network name -> (x_adv (B, 3, H, W), predicted (B,)). A perturbation is shown around grey, all of one
-            network's magnified by the same factor so that the largest fills the range.
+        attacked: Network name -> (x_adv (B, 3, H, W), predicted (B,)).
     """
     from matplotlib import pyplot
 
@@ -190,11 +192,13 @@ def ways(
 ) -> matplotlib.figure.Figure:
     """The way of attacks on one image: what they showed the network, call by call, a panel for each quantity.
 
+    In the first panel dots mark what was misclassified, on paths of at most 60 images; in the margin's it lies above the
+    line.
+
     Args:
         paths: attack -> `watched.Path`.
         panels: Of ``"distance"``, ``"margin"`` and ``"loss"``.
-        log: The distances logarithmic. In the first panel dots mark what was misclassified, on paths of at most 60 images;
-            in the margin's it lies above the line.
+        log: The distances logarithmic.
 
     Raises:
         ValueError: For another panel.

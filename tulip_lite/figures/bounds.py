@@ -29,9 +29,11 @@ def against_attacks(lower: Mapping[str, Tensor], distance: Tensor) -> matplotlib
 
     More than 50 images are drawn as dots and a line.
 
+    A bound above the distance, which is refuted, gets a ring.
+
     Args:
         lower: name -> bounds (B,).
-        distance: (B,), ℓ2 pixel units. A bound above the distance, which is refuted, gets a ring.
+        distance: (B,), ℓ2 pixel units.
 
     Raises:
         ValueError: Where a bound has another number of images, and for more than four bounds.

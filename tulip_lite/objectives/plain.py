@@ -38,10 +38,11 @@ class CrossEntropy:
 class GaussianNoise:
     """Mean cross-entropy at x + σξ, ξ standard normal and drawn anew at each call: what randomised smoothing trains with.
 
+    The images are not clamped, as the certificate of Cohen et al. (2019) needs. To second order in σ the mean over ξ is ℓ +
+    (σ²/2) tr ∇²ₓℓ, whose Gauss-Newton part penalises squared input gradients (Bishop 1995).
+
     Attributes:
-        sigma: σ > 0, pixel units. The images are not clamped, as the certificate of Cohen et al. (2019) needs. To second
-            order in σ the mean over ξ is ℓ + (σ²/2) tr ∇²ₓℓ, whose Gauss-Newton part penalises squared input gradients
-            (Bishop 1995).
+        sigma: σ > 0, pixel units.
 
     Raises:
         ValueError: For σ ≤ 0. The noise comes from torch's global generator.

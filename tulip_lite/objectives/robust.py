@@ -19,9 +19,11 @@ from tulip_lite.gradients import Loss, value_and_gradient
 def penalty_strength(delta: float | Tensor, curvature: float | Tensor) -> Tensor:
     """λ = δ/(1 − δC) of Prop. 3.1: with it ℓ + (λ/2)‖∇ℓ‖² bounds the inner maximum. Infinite where δC ≥ 1.
 
+    Numbers or tensors that broadcast.
+
     Args:
         delta: δ > 0, squared pixel unit per loss.
-        curvature: C ≥ 0, loss per squared pixel unit, in the norm of the cost. Numbers or tensors that broadcast.
+        curvature: C ≥ 0, loss per squared pixel unit, in the norm of the cost.
 
     Returns:
         λ in the unit of δ.

@@ -129,10 +129,11 @@ def columns(
     """The columns (count, …) that `compute` gives batch by batch, on the CPU, and the seconds that took; finished batches,
     with the seconds they took, are read from `store` instead.
 
+    What decides the batches, count and batch_size, belongs into the store's identity.
+
     Args:
         compute: Which items -> a column for each name, the same names each time.
-        about: What the progress bar says. What decides the batches, count and batch_size, belongs into the store's
-            identity.
+        about: What the progress bar says.
 
     Raises:
         ValueError: Where either is below 1, and as from `Batches.finished`.

@@ -70,9 +70,10 @@ def costs(found: Mapping[str, Tensor], asked: Mapping[str, Cost], norm: str) -> 
 def suites(found: Mapping[str, Attacks]) -> str:
     """A row a network: clean error, median and mean distance, images not fooled, and who found the nearest image how often.
 
+    Below it, what was attacked and with what.
+
     Args:
-        found: network -> `results.load_attacks(…)`, all in one norm and of one suite. Below it, what was attacked and with
-            what.
+        found: network -> `results.load_attacks(…)`, all in one norm and of one suite.
 
     Raises:
         ValueError: For none, or where norms, suites or stages differ.

@@ -38,11 +38,13 @@ def networks(shipped: Mapping[str, Result], norm: str = "l2", radius: float = 0.
 def costs(record: Mapping, derived: Mapping[str, float], counted: Mapping[str, float]) -> str:
     """A row an objective: the cost of its training step in forward passes as derived and as counted, and in time as measured.
 
+    Times are ratios to the first row's, with their quartiles.
+
     Args:
         record: data/results/bench/objectives.json, of `experiments.costs.objectives`; its rows that `derived` and `counted`
             name are shown.
-        derived: {row: forward passes}. Times are ratios to the first row's, with their quartiles.
-        counted: {row: forward passes}. Times are ratios to the first row's, with their quartiles.
+        derived: {row: forward passes}.
+        counted: {row: forward passes}.
 
     Raises:
         ValueError: For a row that is missing from either, and where the first row is not the record's baseline, of ratio 1.

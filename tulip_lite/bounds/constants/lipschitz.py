@@ -70,12 +70,14 @@ def ascended(
 ) -> Tensor:
     """Largest dual norm of ∇ₓ ℓ met by gradient ascent on it within the ball, (B,). An estimate of L from below.
 
+    A step goes in the norm's steepest direction of the gradient norm, by double backpropagation, and is radius · (1 −
+    k/steps) long; where that derivative vanishes (linear losses, ReLU networks' scores) it goes in a random one. Every
+    point visited counts. With ReLU the gradient norm jumps; its derivative exists almost everywhere, and does not see the
+    jumps.
+
     Args:
         starts: More images (B, ...) to start from than x itself, such as `on_the_way`; each is brought into the ball and
-            climbs `steps` steps. A step goes in the norm's steepest direction of the gradient norm, by double
-            backpropagation, and is radius · (1 − k/steps) long; where that derivative vanishes (linear losses, ReLU
-            networks' scores) it goes in a random one. Every point visited counts. With ReLU the gradient norm jumps; its
-            derivative exists almost everywhere, and does not see the jumps.
+            climbs `steps` steps.
     """
     geometry = norms.get(norm)
     radius = search.checked(x, y, radius, *starts, steps=steps)

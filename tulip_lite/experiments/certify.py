@@ -52,8 +52,7 @@ def run(
         The file.
 
     Raises:
-        ValueError: For images of other classes than the network was trained on, bad options, and an unfinished run with other
-            ones (it is left alone).
+        ValueError: For images of other classes than those of training, bad options, and an unfinished run with others.
         FileNotFoundError: Where no network is stored.
         ImportError: Without scipy.
     """

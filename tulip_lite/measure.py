@@ -75,9 +75,9 @@ def error_against_radius(
     Args:
         norm: Of the perturbation.
         radii: Increasing, pixel units; 0 is the clean error.
-        steps: Of `attacks.pgd`.
-        restarts: Of `attacks.pgd`.
-        seed: Of `attacks.pgd`.
+        steps: Gradients in each run.
+        restarts: Runs, as in `attacks.pgd.pgd`.
+        seed: Of the random starts.
 
     Raises:
         ValueError: Where the radii are not increasing.

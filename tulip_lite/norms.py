@@ -86,7 +86,7 @@ class Norm:
         steepest: (B, ...) -> (B, ...), the v with size(v) <= 1 that attains it (zero where g is zero).
         project: (v, radius) -> (B, ...), nearest point (in ℓ2) of the ball {size(v) <= radius}.
         random: (like, radius, generator=None) -> (B, ...), uniform points of that ball, shaped like `like`.
-        reach: N -> largest ℓ2 length of an n-pixel perturbation of size 1 (1 for ℓ2, √n for ℓ∞).
+        reach: n -> largest ℓ2 length of an n-pixel perturbation of size 1 (1 for ℓ2, √n for ℓ∞).
         symbol: How the norm is written, such as ``"ℓ₂"``.
         scale: What a distance is multiplied by where it is shown (255 for ℓ∞, whose distances are customarily given in
             1/255).

@@ -1,7 +1,7 @@
 """Recipes: which network is trained how. A recipe is data; a profile says on which images and for how long.
 
 - "sample": the embedded images, one or two minutes on two cores (the chapters' live training)
-- "pocket": CIFAR-10, PocketNet, minutes to an hour on two cores, about a minute on a GPU (what the project ships)
+- "pocket": CIFAR-10, PocketNet, minutes to an hour on two cores (what the project ships)
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Summary:
 
 
 def summary(distance: Tensor) -> Summary:
-    """Of distances (N,) ≥ 0, ∞ where no adversarial image was found.
+    """Sums up distances (N,) ≥ 0, ∞ where no adversarial image was found.
 
     Raises:
         ValueError: For no distances, NaN or negative ones.

@@ -3,7 +3,7 @@
 One loop serves every norm: gradient → steepest ascent direction → step → projection onto the ball → [0, 1].
 
 Differences from the authors' code: images are clamped to [0, 1] (theirs leave it), the start is random (theirs is the
-clean image), and the best point of the whole path is returned, not the last one. The network attacks in eval mode, so
+clean image), and the best point of the whole path is returned, not the last one. The network is attacked in eval mode, so
 that batch statistics do not see the attacked images. The search for the smallest radius climbs the margin of the scores
 instead of the cross-entropy, whose gradient is zero in float32 where the softmax saturates, and begins each radius at the
 nearest image known.

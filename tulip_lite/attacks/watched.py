@@ -37,9 +37,13 @@ class Path(NamedTuple):
 class Watched(nn.Module):
     """A model that notes what it is asked. It answers like `model`, and gradients flow through it.
 
-    clean (1, C, H, W), y (1,) and norm: one image under attack, whose `path` is to be noted; without it there are only
-    counts. passes: images that went through the network so far; gradients: those of them through which a gradient went
+    `passes` counts the images that went through the network so far, `gradients` those of them through which a gradient went
     back.
+
+    Args:
+        clean: (1, C, H, W), one image under attack whose `path` is to be noted; without it there are only counts.
+        y: (1,), its label.
+        norm: Of the noted distances.
 
     Raises:
         ValueError: For an unknown norm, or more than one image: nobody could tell whose way it is.

@@ -23,7 +23,9 @@ PROVED, PROVED_LIPSCHITZ = "proved", "proved_lipschitz"
 
 
 def steepness(model: nn.Module, x: Tensor, y: Tensor, *, smooth: bool) -> dict[str, Tensor]:
-    """What the bounds of Prop. 2.1 and Table 3 ask of each image; a column (B,) for each of
+    """What the bounds of Prop. 2.1 and Table 3 ask of each image.
+
+    A column (B,) for each of
 
     - `margin`; `margin_gradient/l2`, `margin_gradient/linf`: the dual norm of its gradient (ℓ2 and ℓ1) for perturbations in
       that norm, loss per pixel unit; `cross_entropy`, `cross_entropy_gradient/l2`;
@@ -33,7 +35,7 @@ def steepness(model: nn.Module, x: Tensor, y: Tensor, *, smooth: bool) -> dict[s
     Args:
         x: (B, C, H, W) in [0, 1].
         y: (B,).
-        smooth: Is the network twice differentiable? Eval mode.
+        smooth: Whether the network is twice differentiable. It is looked at in eval mode.
 
     Raises:
         ValueError: From `hessian_extremes` where it is not after all, and for gradients that are not finite.

@@ -77,9 +77,10 @@ class Failures:
 
     Attributes:
         images: Those where the bound was computed and the network is right.
-        refuted: Among them.
-        low: The exact 95 % confidence interval (Clopper & Pearson 1934) of the share, for images drawn like these.
-        high: The exact 95 % confidence interval (Clopper & Pearson 1934) of the share, for images drawn like these.
+        refuted: Those among them where the bound exceeds the distance.
+        low: Lower end of the exact 95 % confidence interval (Clopper & Pearson 1934) of the share, for images drawn like
+            these.
+        high: Its upper end.
         mean: Of the bound, pixel units.
     """
 
@@ -91,8 +92,9 @@ class Failures:
 
 
 def failures(bound: Tensor, distance: Tensor) -> Failures:
-    """Of bounds (N,), NaN where not computed, against distances (N,) of the nearest known adversarial images, ∞ where none
-    was found.
+    """On how many images bounds (N,), NaN where not computed, exceed the distances (N,) of the nearest images known.
+
+    A distance is ∞ where no adversarial image was found.
 
     Images with distance 0 are left out: there is nothing to promise.
 

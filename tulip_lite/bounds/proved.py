@@ -1,7 +1,7 @@
 """A proved local Lipschitz constant of a PocketNet, and the ℓ2 radius that it certifies.
 
 Everything else in the book estimates L. Here is a number that is an upper bound, by this argument. Let f be the difference of two
-logits, g its gradient at x, and let ``|δ|₂`` ≤ R.
+logits, g its gradient at x, and let ‖δ‖₂ ≤ R.
 
 1. *Forward.* A layer with operator norm N lengthens a deviation at most N times, an activation with slopes in [0, 1] not at all,
    and adding the input adds 1: so the pre-activations of layer k move by at most Nₖ ρₖ₋₁ in ℓ2, ρₖ growing from ρ₋₁ = R.
@@ -57,6 +57,7 @@ class Certifier:
     Args:
         model: ReLU or smooth ReLU, in any mode.
         size: Height and width of its images.
+        rounds: How often the coordinates are balanced.
 
     Raises:
         TypeError: For another network or activation, whose argument this is not.

@@ -63,7 +63,7 @@ class Dataset:
 
     Attributes:
         name: As shown in cards and chapters.
-        classes: Their names.
+        classes: The names of the classes, by label.
         train: The images to learn from.
         test: The images to be judged by.
         hint: How to get CIFAR-10.

@@ -34,7 +34,7 @@ GET_CIFAR = "for CIFAR-10 run: python -m tulip_lite data cifar10"
 
 
 def load(name: str | Path = "auto") -> Dataset:
-    """The images to work with.
+    """The images to work with. Where there are none, the error says what to do.
 
     Args:
         name: ``"sample"`` (embedded), ``"cifar10"``, ``"cifar100"`` (downloaded before), the path of an image folder
@@ -42,7 +42,8 @@ def load(name: str | Path = "auto") -> Dataset:
             TULIP_DATA if it is set, else CIFAR-10 where it lies under data/, else the sample.
 
     Raises:
-        FileNotFoundError: Where the images are not there, ValueError where they are damaged; both say what to do.
+        FileNotFoundError: Where the images are not there.
+        ValueError: Where they are damaged.
     """
     if str(name) == "auto":
         name = os.environ.get("TULIP_DATA") or ("cifar10" if _Cifar("cifar10").is_there() else "sample")
@@ -59,7 +60,9 @@ def download(name: str) -> Path:
     Does nothing where the images already lie there undamaged.
 
     Raises:
-        ConnectionError: Without a network, ValueError for a wrong checksum, OSError for a folder that cannot be written.
+        ConnectionError: Without a network.
+        ValueError: For a wrong checksum, or an unknown name.
+        OSError: For a folder that cannot be written.
     """
     if name not in _CIFAR:
         raise ValueError(f"unknown data set {name!r}: choose one of {', '.join(map(repr, _CIFAR))}")

@@ -41,7 +41,7 @@ def run(
     Args:
         norm: Of the perturbation.
         suite: Which attacks run, one after another.
-        images: How many test images, of each class as many, see `setting.chosen`.
+        images: How many test images, the same number of each class up to one.
         seed: Of the attacks; which images are attacked does not depend on it.
         warm: Whether attacks begin at the nearest image found so far; else each stands alone.
         batch_size: Images stored at a time.

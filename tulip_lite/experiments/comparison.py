@@ -113,7 +113,7 @@ def attacks(
 
     The numbers go to attacks.json; a killed run goes on from its last finished attack.
 
-    On test images that every network of `NETWORKS` recognises.
+    The images are test images that every network of `NETWORKS` recognises.
 
     Returns:
         A table.
@@ -130,7 +130,10 @@ def logbarriers(
     threads: setting.THREADS = None,
     runs: setting.RUNS = Path("runs"),
 ) -> str:
-    """LogBarrier, ours against the published one. Arguments and result are those of `attacks`, the file is logbarrier.json."""
+    """LogBarrier, ours against the published one.
+
+    Arguments and result are those of `attacks`, the file is logbarrier.json.
+    """
     setting.use(threads)
     arms = dict.fromkeys(NETWORKS, logbarrier_arms())
     return _told(tables.compared, _compare("logbarrier", arms, conclusions.against_published, images, source, runs))

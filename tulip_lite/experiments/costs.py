@@ -64,8 +64,10 @@ def objectives(*, threads: setting.THREADS = None) -> str:
 
 
 def curvature(*, threads: setting.THREADS = None) -> str:
-    """A Hessian-vector product in the image, two ways, against a gradient in the image. GELU, since forward mode does not
-    know our smooth ReLU."""
+    """A Hessian-vector product in the image, two ways, against a gradient in the image.
+
+    With GELU, since forward mode does not know our smooth ReLU.
+    """
     setting.use(threads)
     device = default_device()
     model = placed(PocketNet(activation="gelu"), device).eval().requires_grad_(False)

@@ -25,7 +25,7 @@ from tulip_lite.training import default_device
 
 
 def _whole(_: object, tokens: Sequence[Token]) -> int:
-    """A whole number as it is written; cyclopts would round a fraction. ValueError for anything else."""
+    """A whole number, as written: cyclopts would round a fraction. ValueError for anything else."""
     try:
         return int(tokens[0].value)
     except ValueError:
@@ -53,7 +53,7 @@ PROFILE = Annotated[
     ),
 ]
 SOURCE = Annotated[
-    str | None, Parameter("--data", help="As TULIP_DATA; by default TULIP_DATA, else the profile's data set.")
+    str | None, Parameter("--data", help="What TULIP_DATA may be; by default TULIP_DATA, else the profile's data set.")
 ]
 THREADS = Annotated[int | None, Parameter(converter=_whole, help="CPU threads; by default as many as there are cores.")]
 DEVICE = Annotated[str | None, Parameter(help="cpu or cuda; by default a GPU if there is one.")]
@@ -92,9 +92,9 @@ class Setting:
     """A stored network before an experiment, and test images of the classes it was trained on.
 
     Attributes:
-        recipe: As stored.
-        profile: As stored.
-        network: As stored.
+        recipe: Which network.
+        profile: How it was trained.
+        network: It, as stored.
         pictures: The data set.
         index: Which of its test images.
         x: (N, C, H, W) in [0, 1].
@@ -144,7 +144,7 @@ class Setting:
         return cls(recipe, profile, network, pictures, index, x, y, where, origin)
 
     def folder(self, runs: Path, kind: str, *parts: str) -> Path:
-        """Where an unfinished run of this kind lies;
+        """Where an unfinished run of this kind lies.
 
         Args:
             parts: What else tells it from others.

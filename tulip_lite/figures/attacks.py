@@ -196,7 +196,7 @@ def ways(
     line.
 
     Args:
-        paths: attack -> `watched.Path`.
+        paths: attack -> `attacks.watched.Path`.
         panels: Of ``"distance"``, ``"margin"`` and ``"loss"``.
         log: The distances logarithmic.
 

@@ -17,8 +17,8 @@ class OpponentCosines(nn.Module):
 
     Sixteen orthonormal filters in `activation(u)` and `activation(−u)`, so 32 channels at full resolution. Neighbouring
     pixels say almost the same; a cosine transform takes that correlation out (it is what JPEG does), batch normalisation
-    makes the rare fine detail as loud as the coarse, and training need not learn either. x: (B, 3, H, W). Returns
-    (B, 32, H, W). No weights are trained; the variances are those of the training images.
+    makes the rare fine detail as loud as the coarse, and training need not learn either. It takes
+    (B, 3, H, W) to (B, 32, H, W). No weights are trained; the variances are those of the training images.
     """
 
     channels = 32
@@ -68,13 +68,11 @@ class PocketNet(nn.Module):
     added to their input (He et al. 2016); a soft maximum over the image, log-mean-exp; a linear layer. No maximum in it is
     a hard one, so that with a smooth activation the network is C² in its input, as the C-bound of Prop. 2.1 asks.
 
-    x: (B, 3, H, W) in [0, 1].
+    It takes images (B, 3, H, W) in [0, 1] to logits (B, classes).
 
     Args:
+        classes: How many.
         activation: A name in `activations.ACTIVATIONS`, or a factory of modules.
-
-    Returns:
-        Logits (B, classes).
     """
 
     temperature = 4.0

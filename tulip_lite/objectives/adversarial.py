@@ -20,10 +20,10 @@ class AdversarialTraining:
     mode. See `attacks.pgd` for what differs from the authors' code.
 
     Attributes:
-        norm: Of the attack, pixel units.
+        norm: Of the perturbation.
         radius: Of the attack, pixel units.
-        steps: Of the attack, pixel units.
-        step_size: Of the attack, pixel units.
+        steps: Of the attack.
+        step_size: Of each step, pixel units.
 
     Raises:
         ValueError: For an unknown norm, radius < 0, step_size ≤ 0 or steps < 1.

@@ -34,15 +34,15 @@ ORDERS = {"finite-difference": 1, "central-difference": 2}
 
 @dataclass(frozen=True)
 class DifferenceErrors:
-    """Of `errors_against_h`, for H steps and B images, in float64.
+    """What `errors_against_h` returns, for H steps and B images, in float64.
 
     Attributes:
         steps: (H,), pixel units.
         relative: {(precision, method): (H, B)}, ``|quotient / slope − 1|``.
-        loss: (B,), φ and its derivatives at 0.
-        slope: (B,), φ and its derivatives at 0.
-        second: (B,), φ and its derivatives at 0.
-        third: (B,), φ and its derivatives at 0.
+        loss: (B,), φ(0).
+        slope: (B,), φ'(0).
+        second: (B,), φ''(0).
+        third: (B,), φ'''(0).
         rounding: {precision: (B,)}, ε.
     """
 

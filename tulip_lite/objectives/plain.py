@@ -40,12 +40,13 @@ class GaussianNoise:
 
     The images are not clamped, as the certificate of Cohen et al. (2019) needs. To second order in σ the mean over ξ is ℓ +
     (σ²/2) tr ∇²ₓℓ, whose Gauss-Newton part penalises squared input gradients (Bishop 1995).
+    The noise comes from torch's global generator.
 
     Attributes:
         sigma: σ > 0, pixel units.
 
     Raises:
-        ValueError: For σ ≤ 0. The noise comes from torch's global generator.
+        ValueError: For σ ≤ 0.
     """
 
     sigma: float = 0.25

@@ -56,7 +56,7 @@ class QuadraticCostAttack(NamedTuple):
     """What `quadratic_cost_attack` returns.
 
     Attributes:
-        perturbation: V (B, ...).
+        perturbation: v, (B, ...).
         gain: ℓ(x + v) − ‖v‖²/(2δ) − ℓ(x) ≥ 0, (B,).
     """
 
@@ -72,8 +72,8 @@ def quadratic_cost_attack(
     Gradient ascent from v = 0 whose first step, δ∇ℓ(x), is the maximiser where ℓ is linear; later steps have the length of
     Barzilai and Borwein (1988), exact where ℓ has one curvature. A step that would lower the objective is not taken but
     quartered, image by image, so the gain never falls. Where δC < 1 the objective is concave and its one maximum is what
-    ascent finds; where δC ≥ 1 it may find a lesser one, or climb without end. The maximum is over all v, as in Prop. 3.1: x
-    + v may leave [0, 1]. The gain is a difference of losses: use float64 where it is small.
+    ascent finds; where δC ≥ 1 it may find a lesser one, or climb without end. The maximum is over all v, as in Prop. 3.1:
+    x + v may leave [0, 1]. The gain is a difference of losses: use float64 where it is small.
 
     Args:
         loss: `loss(x, y) -> (B,)`, differentiable, one value an image.

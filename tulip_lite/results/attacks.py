@@ -20,12 +20,12 @@ class Attacks:
 
     Attributes:
         index: Which test images, in the data set's order.
-        label: Classes, the latter unperturbed.
-        predicted: Classes, the latter unperturbed.
+        label: True classes.
+        predicted: Classes given to the unperturbed images.
         distance: Of the nearest adversarial image, pixel units of the card's norm, 0 where the unperturbed image is
             misclassified, ∞ where none was found.
-        attack: N names of the stages that found it, ``"clean"`` where the distance is 0, ``""`` where it is ∞; distances:
-            stage -> those it reached, with the help of the stages before it where the card's `warm` says so.
+        attack: N names of the stages that found it, ``"clean"`` where the distance is 0, ``""`` where it is ∞.
+        distances: Stage -> (N,), those it reached, with the help of the stages before it where the card's `warm` says so.
         card: Provenance, stages with their options, seconds, seed, data set, hash of the attacked weights.
     """
 
@@ -68,7 +68,7 @@ def save_attacks(found: Attacks, path: Path) -> Path:
 def load_attacks(
     recipe_name: str, norm: str, suite: str, profile: str = "pocket", *, warm: bool = True, root: Path = RESULTS
 ) -> Attacks:
-    """The distances that `suite` found in `norm` on a recipe's network;
+    """The distances that `suite` found in `norm` on a recipe's network.
 
     Args:
         warm: Its attacks helped each other.

@@ -22,8 +22,8 @@ class Bounds:
     Attributes:
         columns: name -> (N,), those of `bounds.columns.steepness` and `local_steepness`, NaN where not measured, `index` (which
             test images), `label`, `predicted`, `proved` and `proved_lipschitz` (see `bounds.proved`).
-        constants: {``"L"``: {``"test"``, ``"training"``}, ``"C"``: …}, the largest over those images; card: provenance,
-            seconds.
+        constants: {``"L"``: {``"test"``, ``"training"``}, ``"C"``: …}, the largest over those images.
+        card: Provenance, seconds.
     """
 
     columns: dict[str, Tensor]

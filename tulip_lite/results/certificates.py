@@ -26,11 +26,11 @@ class Smoothing:
 
     Attributes:
         index: Which test images, in the data set's order.
-        label: Classes.
-        predicted: As in `smoothing.Certified`.
-        radius: As in `smoothing.Certified`.
-        count: As in `smoothing.Certified`.
-        lower: As in `smoothing.Certified`.
+        label: True classes.
+        predicted: The smoothed network's class, or ABSTAIN.
+        radius: Float64, ℓ2 pixel units; 0 where abstained.
+        count: How many of the n noisy copies got the picked class.
+        lower: Lower confidence bound on its probability, see `bounds.smoothing.Certified`.
         card: Provenance, sigma, n0, n, alpha, seed, seconds, data set, hash of the weights, summary.
     """
 

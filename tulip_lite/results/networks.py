@@ -68,12 +68,13 @@ def save(result: Result, recipe_name: str, profile: str, root: Path = RESULTS) -
 def load(recipe_name: str, profile: str = "pocket", root: Path = RESULTS) -> Result:
     """The network of a recipe, as this project trained and measured it.
 
-    It is built from its card: classes and activation. Weights load without unpickling.
+    It is built from its card: classes and activation. Weights load without unpickling. Where it is not
+    there, the error names the command that trains it.
 
     Raises:
         ValueError: For a recipe or profile that is not there while others are, naming them, or files that are damaged or of
             another model.
-        FileNotFoundError: Where nothing was trained yet. Both name the command that trains it.
+        FileNotFoundError: Where nothing was trained yet.
     """
     folder = _existing(root, profile, recipe_name)
     try:

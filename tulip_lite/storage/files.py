@@ -12,7 +12,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """On any error, or if the process is killed, `path` keeps what it held.
+    """A file that is written whole or not at all: on any error, or if the process is killed, `path` keeps what it held.
 
     Yields:
         A path to write to, near `path`; on success it is flushed to the disk and takes `path`'s place at once.

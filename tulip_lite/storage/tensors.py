@@ -28,7 +28,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict]:
     """(tensors, facts) of a file `save` wrote.
 
     Raises:
-        FileNotFoundError: If missing, ValueError if truncated or another format.
+        FileNotFoundError: If missing.
+        ValueError: If truncated or of another format.
     """
     path = Path(path)
     if not path.is_file():

@@ -15,7 +15,8 @@ from tulip_lite.checks import check_not_negative, check_positive
 class Schedule:
     """Linear warm-up of the learning rate to `learning_rate`, then linear decay to almost 0, over `epochs`.
 
-    warm_up is the share of all steps spent rising.
+    Attributes:
+        warm_up: The share of all steps spent rising.
 
     Raises:
         ValueError: For numbers that cannot train.

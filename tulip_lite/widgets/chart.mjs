@@ -40,7 +40,7 @@ export class Chart {
     Object.assign(this, { x: { log: false, ...x }, y: { log: false, ...y }, height, aspect, items: [], followers: [] });
     this.axes = shape("g");
     this.clip = shape("rect");
-    // each explorable has a kit of its own, so that a count would give two charts of a page the same name
+    // each explorable carries this module anew, so that a count would give two charts of a page the same name
     const name = `tulip-clip-${Math.random().toString(36).slice(2)}`;
     this.inside = shape("g", { "clip-path": `url(#${name})` });
     const clipping = shape("clipPath", { id: name }, this.clip);

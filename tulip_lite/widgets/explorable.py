@@ -1,9 +1,9 @@
 """Explorables: figures that compute in the reader's browser, with a kernel (JupyterLab) and without one (the book).
 
-Each has a folder: its state here in Python (`state.py`), its mathematics in an ES module without a page (`maths.mjs`,
+Each has a folder: its state in Python (`state.py`), its mathematics in an ES module without a page (`maths.mjs`,
 tested under Node and against Python), a view that draws (`view.mjs`), and its picture for readers without scripts
-(`still.py`). What all views share is beside the folders: controls in `kit.mjs`, charts in `chart.mjs`, pictures of bytes in
-`pixels.mjs`.
+(`still.py`). What all views share is beside the folders: controls in `kit.mjs`, charts in `chart.mjs` and
+dragging in `drag.mjs`, bytes unpacked in `packing.mjs` and drawn in `pixels.mjs`.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ export default view;
 def joined(path: str) -> str:
     """One ES module that holds a module and all that it imports (`from "../other.mjs";`), each text once.
 
-    A widget travels as one text, and a page read from a disk may not import files beside it.
+    A widget travels as one text, and a page read from a disk may not import files beside it. In it
+    every module goes by its path below `widgets`, and so do the imports, which in the files are relative.
 
     Args:
-        path: the module's path below `widgets`, such as "bounds/view.mjs". Inside the text every module goes by that
-            path, and so do the imports, which in the files are relative.
+        path: the module's path below `widgets`, such as "bounds/view.mjs".
 
     Returns:
         The text of a module whose default export is that of the module at `path`.

@@ -29,12 +29,13 @@ def autoattack(
 ) -> Adversarial:
     """AutoAttack at a radius: misclassified images with distance ≤ radius · (1 + 1e-4), distance ∞ where it found none.
 
+    `distance < torch.inf` is the robust error at the radius, image by image; distances below the radius are upper bounds that
+    nothing minimised.
+
     Args:
         x: (B, C, H, W) in [0, 1], at least 5 × 5 pixels.
         radius: Pixel units, > 0.
-        version: ``"standard"``, ``"plus"`` or ``"rand"`` (for networks that draw random numbers). `(distance < torch.inf)`
-            is the robust error at the radius, image by image; distances below the radius are upper bounds that nothing
-            minimised.
+        version: ``"standard"``, ``"plus"`` or ``"rand"`` (for networks that draw random numbers).
 
     Raises:
         ValueError: For fewer than 4 classes, which its targeted loss needs.

@@ -50,7 +50,7 @@ def run(
 ) -> Adversarial:
     """The nearest misclassified images that foolbox's attack `name` of `ATTACKS` finds, recomputed.
 
-    Attacks that need a start begin there, and look for one themselves where there is none: towards other images of the
+    Attacks that need a start begin at `start`, and look for one themselves where there is none: towards other images of the
     batch, noise, black, white and the negative. Where that fails the distance stays ∞ (a warning tells if that is true of
     all). Images on which the library raises keep what they had, with a warning.
 
@@ -60,7 +60,7 @@ def run(
         norm: One of `ATTACKS[name].norms`, of the perturbation.
         start: Earlier results for these images, in any norm. None is believed before it is tried; the nearer of both is
             returned.
-        options: As in its `defaults`.
+        options: Those of `ATTACKS[name].defaults`.
 
     Raises:
         ValueError, TypeError: For an unknown attack, norm or option, bad images or labels, or a model that returns NaN.

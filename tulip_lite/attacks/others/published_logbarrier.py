@@ -16,7 +16,7 @@ Differences from the authors' code, none of which changes what it does where it 
 - After 100 halvings, more than float64 resolves, an image that is still classified right returns to the previous iterate; theirs
   would go on for ever. Only the images that were pulled back are looked at again; theirs evaluates the whole batch each time.
 - Images that are wrong from the start leave the batch at once (theirs carries them along without moving them), and "wrong" means
-  `adversarial.fooled`: another class leads by more than float32's rounding.
+  `attacks.adversarial.fooled`: another class leads by more than float32's rounding.
 - What it returns is clamped to [0, 1] and judged like every attack here; theirs may return points of the unclipped start.
 """
 
@@ -53,7 +53,7 @@ def published(
 ) -> Adversarial:
     """The nearest misclassified images that LogBarrier finds as published, with at most outer × inner gradients.
 
-    Called like `attacks.logbarrier`, but for its start.
+    Called like `attacks.logbarrier.logbarrier`, but for its start.
 
     Args:
         inner: Steps at one multiplier, fewer only where no image of the batch moved by more than `tolerance`.

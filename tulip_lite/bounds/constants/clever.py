@@ -26,14 +26,14 @@ _PENALTY = 0.01  # on (scale / range of the maxima)², added to −log likelihoo
 
 
 class Clever(NamedTuple):
-    """What `clever` returns, each (B,). estimate and largest: loss per pixel unit of the norm; scale likewise.
+    """What `clever` returns, each (B,).
 
     Attributes:
-        estimate: The fitted end, or `largest` where there is none.
-        largest: The largest norm sampled.
+        estimate: The fitted end, or `largest` where there is none; loss per pixel unit of the norm.
+        largest: The largest norm sampled, in the same unit.
         p_value: Of the Kolmogorov-Smirnov test of the maxima against the fit.
-        shape: Of the fit.
-        scale: Of the fit.
+        shape: Of the fit, without a unit.
+        scale: Of the fit, in the unit of `estimate`.
     """
 
     estimate: Tensor
@@ -62,7 +62,7 @@ def clever(
     0.01 (scale/range)², with the range from the smallest to the largest maximum. There the estimate is what the penalty allows,
     a few ranges beyond the largest, with a large shape: read the two together.
 
-    p_value: with parameters fitted to the same maxima the plain Kolmogorov-Smirnov p-value is too kind; a small one speaks
+    The plain Kolmogorov-Smirnov p-value is too kind, since the parameters were fitted to the same maxima: a small one speaks
     against the fit, a large one says little. The estimate is `largest` where the p-value is below 0.001, and where the maxima
     are equal up to rounding, as for a linear loss: p_value, shape and scale are NaN then.
 

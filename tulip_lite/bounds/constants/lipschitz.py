@@ -3,7 +3,7 @@
 The bound holds where L is at least the dual norm of ∇ℓ at every image within the radius it is used for. The paper takes the
 maximum over test images; the functions here search around each image. **Every one of them is an estimate from below**: it
 returns the largest value it has seen, and the true maximum may lie above it. A bound made of it is therefore no certificate.
-Those of C are in `curvature`.
+Those of C are in `bounds.constants.curvature`.
 
 Everywhere: loss is `loss(x, y) -> (B,)`, a value an image that depends on no other image of the batch
 (`losses.of(model, losses.margin)`, the model in eval mode); x: (B, ...) images in [0, 1]; y: (B,); radius: pixel units, a
@@ -90,9 +90,9 @@ def ascended(
 def on_the_way(x: Tensor, x_adv: Tensor, points: int = 8) -> list[Tensor]:
     """The images x + (k/points)(x_adv − x), k = 1 … points, each (B, ...): good places for `ascended` to start from.
 
-    By the mean value theorem the dual norm of the gradient somewhere on the segment is at least (ℓ(x_adv) − ℓ(x)) / ‖x_adv
-    − x‖. A constant that is at least the maximum over the segment therefore never promises more than the distance of this
-    adversarial image; an estimate may fall short of it between the points.
+    By the mean value theorem the dual norm of the gradient somewhere on the segment is at least
+    (ℓ(x_adv) − ℓ(x)) / ‖x_adv − x‖. A constant that is at least the maximum over the segment therefore never promises more
+    than the distance of this adversarial image; an estimate may fall short of it between the points.
 
     Raises:
         ValueError: Where shapes differ.

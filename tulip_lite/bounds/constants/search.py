@@ -53,7 +53,7 @@ def into_ball(z: Tensor, x: Tensor, radius: Tensor, geometry: Norm) -> Tensor:
 
 
 def derivative(values: Tensor, x: Tensor) -> Tensor:
-    """Of Σ values, (B,), in x: like x; 0 where it does not exist or values do not depend on x."""
+    """The derivative of Σ values, (B,), in x, shaped like x; 0 where it does not exist or values do not depend on x."""
     if not values.requires_grad:  # the same at all images near x
         return torch.zeros_like(x)
     (slope,) = torch.autograd.grad(values.sum(), x, materialize_grads=True)

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class CostExplorer(Explorable):
-    """Loss, upper model and cost along the steepest direction, the maximiser of each; beside it λ against δ.
+    """Loss, upper model and cost along the steepest direction, the maximiser of each; beside it λ against δ. Units are abstract.
 
     Args:
-        gradient: ‖∇ℓ‖ at the image. All units are abstract.
+        gradient: ‖∇ℓ‖ at the image.
         curvature: C, the largest of the drawn loss, which it has at distance `bend`.
         delta: δ of the cost r²/(2δ), or the radius of the hard constraint.
         bend: a distance.

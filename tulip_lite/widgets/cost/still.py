@@ -18,7 +18,7 @@ _FAR = 3.0  # this and the ranges of both charts' axes: as in view.mjs
 def rise_and_strength(
     gradient: float, curvature: float, delta: float, bend: float, kind: str, known: str
 ) -> matplotlib.figure.Figure:
-    """Loss, upper model and cost against the distance; beside them λ against δ.
+    """Loss, upper model and cost against the distance; beside them λ against δ. Units are abstract.
 
     Args:
         gradient: ‖∇ℓ‖ at the image.
@@ -26,7 +26,7 @@ def rise_and_strength(
         delta: δ of the cost, or the radius of the hard constraint.
         bend: where the drawn loss has that curvature.
         kind: "quadratic" or "hard".
-        known: the C that the bound is given, "largest" or "at the image". Units are abstract.
+        known: the C that the bound is given, "largest" or "at the image".
     """
     from matplotlib import pyplot
 

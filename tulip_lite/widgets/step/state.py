@@ -63,7 +63,7 @@ class StepExplorer(Explorable):
 
     Args:
         h: pixel units, in [1e-12, 1].
-        precision: of the readout, one of `difference_error.UNITS`.
+        precision: of the readout, one of `objectives.difference_error.UNITS`.
         method: "finite-difference" or "central-difference".
         source: "computed", the loss of a linear two-class model, or "measured", the network of the trait `measured`.
         margin: of the linear model, a multiple of 1/8, so that every precision has it.

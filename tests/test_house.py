@@ -1,6 +1,7 @@
 """The measure of the house: files and functions that one can read at a glance, few files beside the rooms, each room a word."""
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import tulip_lite
 
 PACKAGE = Path(tulip_lite.__file__).parent
 PYTHON = sorted(PACKAGE.rglob("*.py"))
+ROOT = PACKAGE.parent
+CHAPTERS = [*sorted((ROOT / "chapters").glob("*.ipynb")), ROOT / "errata.ipynb"]
 SCRIPTS = sorted(PACKAGE.rglob("*.mjs"))
 
 
@@ -43,3 +46,10 @@ def test_tests_mirror_the_rooms():
     for room in rooms:
         if room.parts[:1] != ("widgets",):
             assert list((tests / room).glob("test_*.py")), f"no tests of {room}"
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_shows_a_face_of_six_imports_at_most(path):
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    nodes = [node for cell in cells for node in ast.walk(ast.parse("".join(cell["source"])))]
+    assert sum(isinstance(node, ast.Import | ast.ImportFrom) for node in nodes) <= 6

@@ -14,7 +14,7 @@ from small_viewer import FAILED, WRONG, small_viewer
 from test_narrow_and_dark import CONTRAST, WORDS
 from visitor import visitor
 
-from tulip_lite.norms import SYMBOL
+from tulip_lite import norms
 from tulip_lite.widgets.viewer.blocks import direction
 
 # a page of the book with a viewer, and one made here, which holds every case that can be
@@ -217,7 +217,7 @@ def test_attacks_are_offered_in_the_norms_they_work_in(open_viewer):
         network = viewer.state.entries[viewer.chosen()[0]]["network"]
         expected = [e["attack"] for e in viewer.state.entries if (e["norm"], e["network"]) == (norm, network)]
         assert listed.all_inner_texts() == expected
-        assert f"{SYMBOL[norm]} distance" in viewer.node.locator("svg[aria-label]").inner_html()
+        assert f"{norms.get(norm).symbol} distance" in viewer.node.locator("svg[aria-label]").inner_html()
         viewer.check()
 
 

@@ -5,7 +5,6 @@ scripts, style and layout take (from the start of its first callback until the b
 between frames.
 """
 
-import json
 import os
 import shutil
 import statistics
@@ -14,8 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tulip_lite import results
-from tulip_lite.storage.files import written_whole
+from tulip_lite.results import benchmarks, provenance
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "_build" / "html" / "chapters").glob("0[234]*.html"))
@@ -71,10 +69,8 @@ def main() -> None:
                     }
             page.close()
         browser.close()
-    record = {"frames": FRAMES, "browser": "Chromium, headless, no GPU", **results.provenance(), "rows": rows}
-    target = results.RESULTS / "bench" / "explorables.json"
-    with written_whole(target) as temporary:
-        temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    record = {"frames": FRAMES, "browser": "Chromium, headless, no GPU", **provenance.origin(), "rows": rows}
+    benchmarks.store("explorables", record)
     for name, row in rows.items():
         print(f"{name:70} {row['work_ms']['median']:6.1f} ms, 95 %: {row['work_ms']['p95']:6.1f} ms; "
               f"between frames {row['between_frames_ms']['median']:6.1f} ms")  # fmt: skip

@@ -18,7 +18,7 @@ def path_of(name: str) -> Path:
 def store(name: str, record: Mapping) -> None:
     """Writes what a benchmark measured to data/results/bench/<name>.json, whole or not at all."""
     with written_whole(path_of(name)) as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n")
+        temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
 def load(name: str) -> dict:

@@ -53,8 +53,8 @@ def main() -> None:
     # built beside its place and moved there whole, so that an interrupted copy is never served
     fresh = ASSETS.with_name("assets.part")
     shutil.rmtree(fresh, ignore_errors=True)
-    for source, target in FILES.items():
-        source, target = MODULES / source, fresh / target
+    for found, place in FILES.items():
+        source, target = MODULES / found, fresh / place
         target.parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if source.is_dir() else shutil.copyfile)(source, target)
     for font in MODULES.glob(FONTS):
